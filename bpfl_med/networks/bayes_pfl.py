@@ -1,0 +1,405 @@
+"""Bayes-PFL: the parts of the paper joined to one network."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Sequence
+from typing import Any, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from bpfl_med.networks.anomaly_map import anomaly_map_moments, pair_logits
+from bpfl_med.networks.class_names import start_token_id, tokenize_class_names
+from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures
+from bpfl_med.networks.patch_pooling import PatchPooling
+from bpfl_med.networks.prompt_bank import PromptBank
+from bpfl_med.networks.prompt_flow import Conditioning, PromptFlow, PromptSamples
+from bpfl_med.networks.prompt_noise import PromptNoise
+from bpfl_med.networks.residual_cross_attention import ResidualCrossAttention
+from bpfl_med.networks.text_score import ImagePart, TextScore
+
+_RECORD_BYTES = 4096
+
+
+class Prediction(NamedTuple):
+    """What the network says of N images.
+
+    Attributes:
+        anomaly_map: probability of "abnormal" at every pixel [N, 1, H, W], mean over layers and prompt pairs.
+        text_score: probability of "abnormal" for the whole image by the text branch [N], mean over prompt pairs.
+        uncertainty: standard deviation of the map over the B x R prompt pairs [N, 1, H, W].
+        score_std: standard deviation of the text score over the B x R prompt pairs [N].
+    """
+
+    anomaly_map: torch.Tensor
+    text_score: torch.Tensor
+    uncertainty: torch.Tensor
+    score_std: torch.Tensor
+
+
+class TrainingOutput(NamedTuple):
+    """What the losses need; 2B runs over the normal, then the abnormal bank.
+
+    Attributes:
+        class_logits: text-branch logits [N, 2, B].
+        text: normalised text features [N, 2, B, C].
+        map_logits: abnormal-against-normal logits of every layer at image size [L, N, H, W], of one bank entry.
+        samples: of the three prompt distributions.
+    """
+
+    class_logits: torch.Tensor
+    text: torch.Tensor
+    map_logits: torch.Tensor
+    samples: PromptSamples
+
+
+class BayesPFL(nn.Module):
+    """Bayesian prompt flow learning on a frozen CLIP (Qu et al., CVPR 2025).
+
+    The network is deterministic: its Monte Carlo noise is drawn once from a seed and is the same for every image, so a
+    result depends on no batch, worker or rank. Frozen CLIP weights are not part of the state dict; a record of the
+    backbone and the hyper-parameters is, and loading a state dict that was made with others is refused.
+
+    Args:
+        backbone: the frozen CLIP.
+        feature_blocks: 1-based numbers of the tapped image-tower blocks, ascending.
+        n_prompts: B, prompts in each of the two banks.
+        context_length: P, context tokens in a prompt.
+        state_length: Q, state tokens in a prompt.
+        n_flows: K, planar maps in each flow.
+        n_samples: R, Monte Carlo samples in evaluation.
+        hidden_width: of the perceptrons and the patch pooling; V / 2 if None.
+        context_distribution: "image_specific" (the paper), "image_agnostic" or "off".
+        state_distribution: "image_agnostic" (the paper), "image_specific" or "off".
+        residual_attention: whether text features attend to the patches (RCA).
+        patch_pooling: "attention" (the released program) or "average" (the paper).
+        image_parts: what the text branch compares the text with in stage 2, of "x_cls" and "x_patch".
+        ensemble: "image" averages the maps of all prompt pairs, "text" averages their text features first.
+        stage: 2 for the final model; 1 leaves the image projections out of the text score.
+        class_name: what images show when :meth:`forward` is not told.
+        seed: of the initial weights and of the Monte Carlo noise.
+        chunk_bytes: how much memory upsampled maps may take at a time.
+        output: what :meth:`forward` returns: "map" [N, 1, H, W], or "dict" with all fields of `Prediction`.
+
+    Raises:
+        ValueError: if a value is impossible, such as a block that the backbone does not have.
+
+    Example:
+        >>> network = BayesPFL(backbone, feature_blocks=(6, 12, 18, 24))  # doctest: +SKIP
+        >>> network.predict(image, ["brain"]).anomaly_map.shape  # doctest: +SKIP
+        torch.Size([1, 1, 518, 518])
+    """
+
+    def __init__(
+        self,
+        backbone: CLIPBackbone,
+        *,
+        feature_blocks: Sequence[int],
+        n_prompts: int = 3,
+        context_length: int = 5,
+        state_length: int = 5,
+        n_flows: int = 10,
+        n_samples: int = 10,
+        hidden_width: int | None = None,
+        context_distribution: Conditioning = "image_specific",
+        state_distribution: Conditioning = "image_agnostic",
+        residual_attention: bool = True,
+        patch_pooling: Literal["attention", "average"] = "attention",
+        image_parts: Collection[ImagePart] = ("x_cls", "x_patch"),
+        ensemble: Literal["image", "text"] = "image",
+        stage: Literal[1, 2] = 2,
+        class_name: str = "object",
+        seed: int = 333,
+        chunk_bytes: int = 2**25,
+        output: Literal["map", "dict"] = "map",
+    ) -> None:
+        super().__init__()
+        hidden_width = hidden_width or backbone.vision_width // 2
+        self.hyper_parameters: dict[str, Any] = {
+            "feature_blocks": _checked_blocks(feature_blocks, backbone),
+            "n_prompts": n_prompts,
+            "context_length": context_length,
+            "state_length": state_length,
+            "n_flows": n_flows,
+            "hidden_width": hidden_width,
+            "context_distribution": context_distribution,
+            "state_distribution": state_distribution,
+            "residual_attention": residual_attention,
+            "patch_pooling": patch_pooling,
+            "image_parts": sorted(image_parts),
+        }
+        _check_choice("ensemble", ensemble, ("image", "text"))
+        _check_choice("output", output, ("map", "dict"))
+        _check_choice("stage", stage, (1, 2))
+        for name in ("n_prompts", "context_length", "state_length", "n_flows"):
+            _check_positive(name, self.hyper_parameters[name])
+        self.ensemble = ensemble
+        self.output = output
+        self.stage = stage
+        self.class_name = class_name
+        self.chunk_bytes = chunk_bytes
+        self.trained = False
+        self.backbone = backbone
+        width, vision_width, n_layers = backbone.embed_dim, backbone.vision_width, len(feature_blocks)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.prompt_bank = PromptBank(n_prompts, context_length, state_length, width)
+            self.prompt_flow = PromptFlow(
+                width, hidden_width, n_flows, context=context_distribution, state=state_distribution
+            )
+            self.cross_attention = ResidualCrossAttention(n_layers, vision_width, width, attend=residual_attention)
+            pooling = PatchPooling(n_layers, vision_width, hidden_width, width, pooling=patch_pooling)
+            self.text_score = TextScore(width, pooling, image_parts=image_parts)
+            self.log_temperature_pixel = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+            self.log_temperature_image = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+            _initialise_linear_layers(self.prompt_flow, self.text_score)
+        self.set_sampling(n_samples, seed=seed)
+        self.register_state_dict_post_hook(_leave_out_backbone)
+        self.register_load_state_dict_post_hook(_do_not_miss_backbone)
+
+    def set_sampling(self, n_samples: int, *, seed: int) -> None:
+        """Draw the Monte Carlo noise anew: R samples from a seed."""
+        _check_positive("n_samples", n_samples)
+        self.seed = seed
+        noise = PromptNoise.draw(n_samples, self.backbone.embed_dim, seed=seed)
+        for name, value in noise._asdict().items():
+            self.register_buffer(f"{name}_noise", value.to(self.log_temperature_pixel), persistent=False)
+
+    @property
+    def n_samples(self) -> int:
+        """R, Monte Carlo samples in evaluation."""
+        return len(self.noise.normal)
+
+    @property
+    def noise(self) -> PromptNoise:
+        """The noise that evaluation uses when it is given none."""
+        return PromptNoise(*(self.get_buffer(f"{name}_noise") for name in PromptNoise._fields))
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What a report must say of the network: backbone, hyper-parameters, stage, sampling."""
+        return {
+            "backbone": self._backbone_record(),
+            "hyper_parameters": self.hyper_parameters,
+            "ensemble": self.ensemble,
+            "stage": self.stage,
+            "n_samples": self.n_samples,
+            "seed": self.seed,
+            "notice": self.notice,
+        }
+
+    @property
+    def notice(self) -> str | None:
+        """A sentence for every place where numbers appear, if backbone or prompts are untrained; else None."""
+        untrained = [
+            part
+            for part, is_trained in (("CLIP backbone", self.backbone.pretrained), ("prompts", self.trained))
+            if not is_trained
+        ]
+        if not untrained:
+            return None
+        return (
+            f"UNTRAINED {' and '.join(untrained)}: the weights are random, so numbers and pictures show that the "
+            "software runs, not what the method can do."
+        )
+
+    def forward(
+        self, image: torch.Tensor, class_names: Sequence[str] | None = None
+    ) -> torch.Tensor | dict[str, torch.Tensor]:
+        """Evaluate images, for engines and exports: see :meth:`predict`.
+
+        Args:
+            image: [N, 3, H, W], CLIP-normalised RGB.
+            class_names: what each image shows; the constructor's `class_name` if None.
+
+        Returns:
+            The anomaly map [N, 1, H, W], or a dict of all fields of `Prediction` where the constructor says so.
+        """
+        names = [self.class_name] * len(image) if class_names is None else class_names
+        prediction = self.predict(image, names)
+        return prediction._asdict() if self.output == "dict" else prediction.anomaly_map
+
+    @torch.no_grad()
+    def predict(
+        self, image: torch.Tensor, class_names: Sequence[str], *, noise: PromptNoise | None = None
+    ) -> Prediction:
+        """Score images: anomaly map, text score, and the spread of both over the sampled prompts.
+
+        Args:
+            image: [N, 3, H, W], CLIP-normalised RGB, with the backbone's image size.
+            class_names: what each image shows, such as "brain".
+            noise: Monte Carlo noise; the network's own, drawn from its seed, if None.
+
+        Raises:
+            ValueError: if the image has another shape, or the names are not one per image, empty or too long.
+        """
+        if len(class_names) != len(image):
+            raise ValueError(f"There must be one class name per image, got {len(class_names)} for {len(image)} images")
+        features = self.encode_image(image)
+        text, _ = self.encode_text(features.global_feature, class_names, noise or self.noise)
+        return self.decode(features, text)
+
+    def encode_image(self, image: torch.Tensor) -> ImageFeatures:
+        """Run the frozen image tower on [N, 3, H, W] and keep what the tapped blocks give."""
+        with torch.no_grad():
+            return self.backbone.encode_image(image, self.hyper_parameters["feature_blocks"])
+
+    def encode_text(
+        self, global_feature: torch.Tensor, class_names: Sequence[str], noise: PromptNoise
+    ) -> tuple[torch.Tensor, PromptSamples]:
+        """Sample prompts for G images and encode them.
+
+        Args:
+            global_feature: x_cls [G, C] that the image-specific distribution depends on.
+            class_names: G names.
+            noise: Monte Carlo noise; its context part is [R, C] or [G, R, C].
+
+        Returns:
+            Normalised text features [G, 2, R, B, C] (normal, abnormal), and the samples that they were made with.
+        """
+        samples = self.prompt_flow(global_feature, noise)
+        context, states = self.prompt_bank(samples)
+        n_prefix = 1 + context.shape[-2]
+        n_state = states.shape[-2]
+        device = global_feature.device
+        token_ids, end_index = tokenize_class_names(class_names, self.backbone.text_length - n_prefix - n_state)
+        start = self.backbone.embed_tokens(torch.tensor(start_token_id(), device=device))
+        names = self.backbone.embed_tokens(token_ids.to(device))
+        grid = (len(class_names), len(noise.normal), context.shape[2])  # images, samples, bank entries
+        prefix = torch.cat([start.expand(*grid, 1, -1), context.expand(*grid, -1, -1)], dim=-2)
+        names = names[:, None, None, None].expand(*grid, 2, -1, -1)
+        endings = torch.cat([states.expand(*grid, -1, -1, -1), names], dim=-2)
+        end_index = (n_state + end_index).to(device).view(-1, 1, 1).expand(grid)
+        text = self.backbone.encode_prompts(prefix.flatten(0, 2), endings.flatten(0, 2), end_index.flatten())
+        return F.normalize(text, dim=-1).unflatten(0, grid).movedim(3, 1), samples
+
+    def decode(self, features: ImageFeatures, text: torch.Tensor) -> Prediction:
+        """Score images with given text.
+
+        Args:
+            features: of N images.
+            text: normalised text features [N, 2, R, B, C], or [1, 2, R, B, C] to use the same text for all images.
+        """
+        if self.ensemble == "text":
+            text = F.normalize(text.mean((2, 3), keepdim=True), dim=-1)
+        n_images, size = len(features.global_feature), self.backbone.image_size
+        pairs = text.flatten(2, 3).expand(n_images, -1, -1, -1)
+        mean, deviation = anomaly_map_moments(self._pair_logits(features, pairs), size, chunk_bytes=self.chunk_bytes)
+        class_logits = self._class_logits(features, pairs)
+        probability = torch.sigmoid(class_logits[:, 1] - class_logits[:, 0])
+        return Prediction(mean, probability.mean(1), deviation, probability.std(1, correction=0))
+
+    def training_output(
+        self, features: ImageFeatures, class_names: Sequence[str], noise: PromptNoise, *, prompt_index: int
+    ) -> TrainingOutput:
+        """Compute what the losses of one training step need, with one Monte Carlo sample.
+
+        Args:
+            features: of N images, from :meth:`encode_image`.
+            class_names: N names.
+            noise: context [N, 1, C], normal and abnormal [1, C].
+            prompt_index: 0-based entry of the banks that this step's maps are made with.
+        """
+        text, samples = self.encode_text(features.global_feature, class_names, noise)
+        text = text[:, :, 0]
+        logits = self._pair_logits(features, text)[:, :, prompt_index]
+        size = (self.backbone.image_size,) * 2
+        map_logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=True)
+        return TrainingOutput(self._class_logits(features, text), text, map_logits, samples)
+
+    def _pair_logits(self, features: ImageFeatures, text: torch.Tensor) -> torch.Tensor:
+        """Give the map logits [L, N, M, g, g] of text pairs [N, 2, M, C]."""
+        patches, refined = self.cross_attention(features.patch_tokens, text.flatten(1, 2))
+        return pair_logits(patches, refined.unflatten(2, (2, -1)), self.log_temperature_pixel)
+
+    def _class_logits(self, features: ImageFeatures, text: torch.Tensor) -> torch.Tensor:
+        """Give the text-branch logits [N, 2, M] of text pairs [N, 2, M, C]."""
+        logits = self.text_score(features, text.flatten(1, 2), self.log_temperature_image, stage=self.stage)
+        return logits.unflatten(1, (2, -1))
+
+    def _backbone_record(self) -> dict[str, Any]:
+        backbone = self.backbone
+        return {
+            "name": backbone.name,
+            "checksum": backbone.checksum,
+            "activation": backbone.activation,
+            "image_size": backbone.image_size,
+        }
+
+    def get_extra_state(self) -> torch.Tensor:
+        """Give the record that travels in a state dict, as JSON bytes.
+
+        A tensor of fixed size, because tools that handle state dicts expect tensors whose shapes match.
+        """
+        record = {
+            "backbone": self._backbone_record(),
+            "hyper_parameters": self.hyper_parameters,
+            "stage": self.stage,
+            "trained": self.trained,
+        }
+        data = json.dumps(record, sort_keys=True).encode()
+        return torch.frombuffer(bytearray(data.ljust(_RECORD_BYTES)), dtype=torch.uint8)
+
+    def set_extra_state(self, state: torch.Tensor) -> None:
+        """Take over stage and training state; refuse a record of another backbone or other hyper-parameters."""
+        record = read_record(state)
+        own = {**self._backbone_record(), **self.hyper_parameters}
+        other = {**record["backbone"], **record["hyper_parameters"]}
+        different = [
+            f"{key} is {other.get(key)!r}, here {own.get(key)!r}"
+            for key in sorted((own.keys() | other.keys()) - {"name"})  # one backbone may go by several names
+            if own.get(key) != other.get(key)
+        ]
+        if different:
+            raise ValueError(
+                f"The checkpoint was made with backbone {record['backbone']['name']!r} and does not fit this network "
+                f"({self.backbone.name!r}): {'; '.join(different)}. Build the network as the checkpoint says"
+            )
+        self.stage = record["stage"]
+        self.trained = record["trained"]
+
+
+def read_record(state: torch.Tensor) -> dict[str, Any]:
+    """Read the record of a checkpoint (its `_extra_state`): backbone, hyper-parameters, stage, trained."""
+    return json.loads(bytes(state.cpu().tolist()))
+
+
+def _leave_out_backbone(module: nn.Module, state_dict: dict[str, Any], prefix: str, _metadata: object) -> None:
+    for key in [key for key in state_dict if key.startswith(f"{prefix}backbone.")]:
+        del state_dict[key]
+
+
+def _do_not_miss_backbone(module: nn.Module, incompatible_keys: Any) -> None:
+    missing = incompatible_keys.missing_keys
+    missing[:] = [key for key in missing if "backbone.clip." not in key]
+
+
+def _initialise_linear_layers(*modules: nn.Module) -> None:
+    for module in modules:
+        for layer in module.modules():
+            if isinstance(layer, nn.Linear):
+                nn.init.normal_(layer.weight, std=0.02)
+                nn.init.zeros_(layer.bias)
+
+
+def _checked_blocks(feature_blocks: Sequence[int], backbone: CLIPBackbone) -> list[int]:
+    blocks = list(feature_blocks)
+    if not blocks or blocks != sorted(set(blocks)) or blocks[0] < 1 or blocks[-1] > backbone.n_blocks:
+        raise ValueError(
+            f"The feature blocks must be ascending numbers from 1 to {backbone.n_blocks}, the blocks of "
+            f"{backbone.name}, got {blocks}"
+        )
+    return blocks
+
+
+def _check_choice(name: str, value: object, choices: Sequence[object]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {list(choices)}, got {value!r}")
+
+
+def _check_positive(name: str, value: int) -> None:
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, got {value}")

@@ -1,0 +1,191 @@
+"""The two frozen towers of CLIP: what an image gives, and what a prompt of learned tokens gives."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from open_clip.model import CLIP
+from open_clip.transformer import QuickGELU, ResidualAttentionBlock
+from torch import nn
+
+from bpfl_med.networks.transformer_block import transformer_block
+
+
+class ImageFeatures(NamedTuple):
+    """What the image tower gives for N images.
+
+    Attributes:
+        global_feature: x_cls [N, C], the class token after the last norm and projection, not normalised.
+        patch_tokens: F_l [L, N, S, V], the raw outputs of L chosen blocks without the class token; S runs row by row.
+    """
+
+    global_feature: torch.Tensor
+    patch_tokens: torch.Tensor
+
+
+class CLIPBackbone(nn.Module):
+    """A frozen CLIP whose image tower is tapped at chosen blocks and whose text tower reads learned tokens.
+
+    Args:
+        clip: open_clip's model, a vision transformer with a class token and a plain text transformer.
+        image_size: height and width of the input in pixels; the positional embedding is resized to it.
+        name: how people call the weights, such as "ViT-L-14-336 openai".
+        pretrained: whether the weights were trained; reports say so where they were not.
+
+    Raises:
+        ValueError: if the architecture cannot carry the method, or the patch size does not divide `image_size`.
+    """
+
+    def __init__(self, clip: CLIP, *, image_size: int, name: str, pretrained: bool = True) -> None:
+        super().__init__()
+        _check_architecture(clip, name)
+        patch_size = clip.visual.patch_size[0]
+        if image_size % patch_size:
+            raise ValueError(
+                f"The image size must be a multiple of the patch size {patch_size} of {name}, got {image_size}; "
+                f"use {max(1, round(image_size / patch_size)) * patch_size}"
+            )
+        self.name = name
+        self.pretrained = pretrained
+        self.image_size = image_size
+        self.patch_size = patch_size
+        self.grid_size = image_size // patch_size
+        self.checksum = weights_checksum(clip)
+        self.clip = clip.float().eval().requires_grad_(False)
+        self.clip.visual.positional_embedding = nn.Parameter(
+            resize_positional_embedding(self.clip.visual.positional_embedding, self.grid_size), requires_grad=False
+        )
+
+    @property
+    def embed_dim(self) -> int:
+        """C, the width of the space that image and text share; also the width of the text tower."""
+        return int(self.clip.text_projection.shape[1])
+
+    @property
+    def vision_width(self) -> int:
+        """V, the width of the image tower."""
+        return int(self.clip.visual.conv1.out_channels)
+
+    @property
+    def n_blocks(self) -> int:
+        """How many blocks the image tower has."""
+        return len(self.clip.visual.transformer.resblocks)
+
+    @property
+    def text_length(self) -> int:
+        """How many tokens the text tower can read."""
+        return int(self.clip.positional_embedding.shape[0])
+
+    @property
+    def activation(self) -> str:
+        """The activation of both towers: "gelu" (exact) or "quick_gelu"."""
+        gelu = self.clip.visual.transformer.resblocks[0].mlp.gelu
+        return "quick_gelu" if isinstance(gelu, QuickGELU) else "gelu"
+
+    def encode_image(self, image: torch.Tensor, blocks: Sequence[int]) -> ImageFeatures:
+        """Run the image tower and keep the outputs of chosen blocks.
+
+        Args:
+            image: [N, 3, image_size, image_size], CLIP-normalised RGB.
+            blocks: 1-based block numbers, ascending.
+
+        Raises:
+            ValueError: if the image is not of that shape.
+        """
+        if image.ndim != 4 or tuple(image.shape[1:]) != (3, self.image_size, self.image_size):
+            raise ValueError(
+                f"The network takes images [N, 3, {self.image_size}, {self.image_size}], got {list(image.shape)}"
+            )
+        visual = self.clip.visual
+        patches = visual.conv1(image).flatten(2).transpose(1, 2)
+        tokens = torch.cat([visual.class_embedding.expand(len(image), 1, -1), patches], dim=1)
+        tokens = visual.ln_pre(tokens + visual.positional_embedding)
+        tapped = []
+        for number, block in enumerate(visual.transformer.resblocks, start=1):
+            tokens = transformer_block(block, tokens)
+            if number in blocks:
+                tapped.append(tokens[:, 1:])
+        return ImageFeatures(visual.ln_post(tokens[:, 0]) @ visual.proj, torch.stack(tapped))
+
+    def embed_tokens(self, token_ids: torch.Tensor) -> torch.Tensor:
+        """Look up the embeddings [..., T, C] of text tokens [..., T], without their positions."""
+        return self.clip.token_embedding(token_ids)
+
+    def encode_prompts(self, prefix: torch.Tensor, endings: torch.Tensor, end_index: torch.Tensor) -> torch.Tensor:
+        """Encode texts that begin alike and end differently, computing the common beginning once.
+
+        The endings stand one behind another in a single sequence. A mask lets each see the prefix and its own earlier
+        tokens only, and each gets the positions that it would have alone, so the result is that of separate texts.
+        Tokens behind the end-of-text token are never read (the mask is causal).
+
+        Args:
+            prefix: token embeddings [M, T0, C], the start-of-text token first.
+            endings: token embeddings [M, K, T1, C], K endings of each text.
+            end_index: [M], where in its endings a text has its end-of-text token.
+
+        Returns:
+            Text features [M, K, C]: last norm at the end-of-text token, then the text projection; not normalised.
+        """
+        n_prefix, (n_endings, n_ending) = prefix.shape[1], endings.shape[1:3]
+        positions = self.clip.positional_embedding[: n_prefix + n_ending]
+        tokens = torch.cat([prefix + positions[:n_prefix], (endings + positions[n_prefix:]).flatten(1, 2)], dim=1)
+        mask = _branching_causal_mask(n_prefix, n_endings, n_ending).to(tokens.device)
+        for block in self.clip.transformer.resblocks:
+            tokens = transformer_block(block, tokens, mask)
+        endings = tokens[:, n_prefix:].unflatten(1, (n_endings, n_ending))
+        index = end_index.view(-1, 1, 1, 1).expand(-1, n_endings, 1, endings.shape[-1])
+        return self.clip.ln_final(endings.gather(2, index).squeeze(2)) @ self.clip.text_projection
+
+
+def resize_positional_embedding(embedding: torch.Tensor, grid_size: int) -> torch.Tensor:
+    """Resize a vision positional embedding [1 + S, V] to another square grid (bicubic, antialiased).
+
+    The first row belongs to the class token and is kept as it is.
+    """
+    old_grid = round((len(embedding) - 1) ** 0.5)
+    if old_grid == grid_size:
+        return embedding.detach().clone()
+    grid = embedding.detach()[1:].unflatten(0, (old_grid, old_grid)).permute(2, 0, 1).unsqueeze(0)
+    resized = F.interpolate(grid, size=(grid_size, grid_size), mode="bicubic", antialias=True, align_corners=False)
+    return torch.cat([embedding.detach()[:1], resized[0].flatten(1).T])
+
+
+def weights_checksum(clip: CLIP) -> str:
+    """Return the SHA-256 of all weights in float32, whatever file they came from."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(clip.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().float().cpu().contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def _branching_causal_mask(n_prefix: int, n_endings: int, n_ending: int) -> torch.Tensor:
+    """Build the mask [T, T] of a prefix and endings that see it and themselves, but not one another."""
+    length = n_prefix + n_endings * n_ending
+    branch = torch.arange(length).sub(n_prefix).div(n_ending, rounding_mode="floor").clamp(min=-1)
+    visible = (branch[None, :] == -1) | (branch[:, None] == branch[None, :])
+    return visible & torch.ones(length, length, dtype=torch.bool).tril()
+
+
+def _check_architecture(clip: CLIP, name: str) -> None:
+    visual = getattr(clip, "visual", None)
+    blocks = getattr(getattr(visual, "transformer", None), "resblocks", None)
+    text_blocks = getattr(getattr(clip, "transformer", None), "resblocks", None)
+    if blocks is None or text_blocks is None or type(clip) is not CLIP:
+        raise ValueError(
+            f"{name} is no CLIP with two plain transformers; use ViT-B-16, ViT-B-32, ViT-L-14 or ViT-L-14-336"
+        )
+    if any(type(block) is not ResidualAttentionBlock for block in (*blocks, *text_blocks)):
+        raise ValueError(f"{name} has transformer blocks of another kind than CLIP's; use a plain ViT of CLIP")
+    if visual.attn_pool is not None or visual.pool_type != "tok" or visual.final_ln_after_pool:
+        raise ValueError(f"{name} does not end in a class token, which the image-specific prompts need")
+    text_width, joint_width = clip.token_embedding.weight.shape[1], clip.text_projection.shape[-1]
+    if text_width != joint_width:
+        raise ValueError(
+            f"{name} has a text width of {text_width} and a joint width of {joint_width}; the prompt distributions "
+            "need both to be equal"
+        )
