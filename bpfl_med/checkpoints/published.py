@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +104,12 @@ def published_hyper_parameters(weights: Mapping[str, torch.Tensor], path: str | 
     Raises:
         ValueError: if an entry that tells one is missing.
     """
-    needed = ("prompt_context", "prompt_state_normal", "PFL_normal.amor_u", "context_encoder.weight_mean.module.0.weight")
+    needed = (
+        "prompt_context",
+        "prompt_state_normal",
+        "PFL_normal.amor_u",
+        "context_encoder.weight_mean.module.0.weight",
+    )
     missing = [name for name in needed if name not in weights]
     if missing:
         raise ValueError(f"{path} is no complete Bayes-PFL checkpoint: it has no {', '.join(missing)}")
@@ -179,7 +183,7 @@ def save_published_prompts(
         weights.update(dict.fromkeys([name, *_copies(name)], tensor))
     partial = Path(path).with_name(f"{Path(path).name}.part")
     torch.save({_ROOT: {**weights, **(unused or {})}}, partial)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def _places(network: BayesPFL) -> dict[str, torch.Tensor]:
@@ -191,7 +195,8 @@ def _places(network: BayesPFL) -> dict[str, torch.Tensor]:
     foreign = ours ^ {name for name in parameters if not name.startswith("backbone.")}
     if foreign:
         raise ValueError(
-            "The published layout holds the paper's whole network only; this one differs in " + ", ".join(sorted(foreign))
+            "The published layout holds the paper's whole network only; this one differs in "
+            + ", ".join(sorted(foreign))
         )
     return {
         entry.published: parameters[entry.ours] if entry.layer is None else parameters[entry.ours][entry.layer]

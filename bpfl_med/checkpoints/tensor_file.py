@@ -45,7 +45,9 @@ def read_tensors(path: str | Path, *, trust_torchscript: bool = False) -> dict[s
             f"{path} is no file of weights, or holds more than weights; it was not opened, because it could run code"
         ) from error
     except (RuntimeError, SafetensorError, EOFError, zipfile.BadZipFile, OSError) as error:
-        raise ValueError(f"{path} cannot be read as weights: it is truncated or of another kind; fetch it again") from error
+        raise ValueError(
+            f"{path} cannot be read as weights: it is truncated or of another kind; fetch it again"
+        ) from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} holds no dict of tensors but a {type(content).__name__}; give a state dict")
     return content

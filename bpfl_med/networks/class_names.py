@@ -57,7 +57,7 @@ def tokenize_class_names(class_names: Sequence[str], max_tokens: int) -> tuple[t
     for name, tokens in zip(class_names, ids, strict=True):
         if len(tokens) > max_tokens:
             raise ValueError(
-                f"The class name {name!r} needs {len(tokens)} text tokens, and the prompt leaves room for {max_tokens}; "
+                f"The class name {name!r} needs {len(tokens)} text tokens, and there is room for {max_tokens}; "
                 "use a shorter name"
             )
     longest = max(len(tokens) for tokens in ids)

@@ -175,7 +175,7 @@ def _check_architecture(clip: CLIP, name: str) -> None:
     visual = getattr(clip, "visual", None)
     blocks = getattr(getattr(visual, "transformer", None), "resblocks", None)
     text_blocks = getattr(getattr(clip, "transformer", None), "resblocks", None)
-    if blocks is None or text_blocks is None or type(clip) is not CLIP:
+    if visual is None or blocks is None or text_blocks is None or type(clip) is not CLIP:
         raise ValueError(
             f"{name} is no CLIP with two plain transformers; use ViT-B-16, ViT-B-32, ViT-L-14 or ViT-L-14-336"
         )

@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 
 
-def planar_map(
-    z: torch.Tensor, u: torch.Tensor, w: torch.Tensor, b: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
+def planar_map(z: torch.Tensor, u: torch.Tensor, w: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     r"""Apply one planar map and give the logarithm of its Jacobian determinant.
 
     .. math::

@@ -164,7 +164,5 @@ def _distribution(
     if kind == "off":
         return None, None
     if kind not in ("image_specific", "image_agnostic"):
-        raise ValueError(
-            f"The {name} distribution must be 'image_specific', 'image_agnostic' or 'off', got {kind!r}"
-        )
+        raise ValueError(f"The {name} distribution must be 'image_specific', 'image_agnostic' or 'off', got {kind!r}")
     return GaussianBase(width, hidden_width), _flow(kind, width, n_flows)
