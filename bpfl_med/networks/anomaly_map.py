@@ -57,10 +57,10 @@ def anomaly_map_moments(
     for chunk in logits.split(max(1, chunk_bytes // pair_bytes), dim=2):
         n_chunk = chunk.shape[2]
         maps = upsampled_probability(chunk.flatten(0, 1), image_size).unflatten(0, (n_layers, n_images)).mean(0)
-        variance, chunk_mean = torch.var_mean(maps, dim=1, correction=0)
+        chunk_mean = maps.mean(1)
         step = chunk_mean - mean
         total = done + n_chunk
         mean = mean + step * (n_chunk / total)
-        squares = squares + variance * n_chunk + step**2 * (done * n_chunk / total)
+        squares = squares + (maps - chunk_mean[:, None]).square_().sum(1) + step**2 * (done * n_chunk / total)
         done = total
     return mean[:, None], (squares / n_pairs).sqrt()[:, None]

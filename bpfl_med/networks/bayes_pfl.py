@@ -113,7 +113,7 @@ class BayesPFL(nn.Module):
         stage: Literal[1, 2] = 2,
         class_name: str = "object",
         seed: int = 333,
-        chunk_bytes: int = 2**25,
+        chunk_bytes: int = 2**24,
         output: Literal["map", "dict"] = "map",
     ) -> None:
         super().__init__()
