@@ -1,0 +1,130 @@
+"""What every DICOM object that we write has in common: its identifiers, its time, its patient, its way to the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import highdicom
+import numpy as np
+from highdicom.base import SOPClass
+from pydicom import config
+from pydicom.uid import generate_uid
+from pydicom.valuerep import DA, DT, TM
+
+from bpfl_med.dicom.algorithm import Algorithm
+from bpfl_med.dicom.patient_study import PatientStudy
+from bpfl_med.dicom.series import DicomSeries
+from bpfl_med.version import __version__
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Where the identifiers of an object come from.
+
+    A UID is the hash of all that goes into the object: the source images, the pixels, the algorithm, the options and the
+    time of creation. So the same input at the same (given) time gives the same bytes, and anything else another UID.
+
+    Attributes:
+        seed: hexadecimal digest of what goes in.
+        created: time of creation, local, without microseconds.
+    """
+
+    seed: str
+    created: datetime
+
+    def uid(self, purpose: str) -> str:
+        """A globally unique identifier for one purpose ("series", "instance", ...) within the object."""
+        return str(generate_uid(entropy_srcs=[self.seed, purpose]))
+
+
+def identify(
+    series: DicomSeries,
+    array: np.ndarray,
+    algorithm: Algorithm,
+    options: Mapping[str, object],
+    created: datetime | None,
+) -> Identity:
+    """Derive the identity of an object from what goes into it; without a time, it is made now."""
+    created = (created or datetime.now()).replace(microsecond=0, tzinfo=None)
+    digest = hashlib.sha256(np.ascontiguousarray(array).data)
+    facts = [
+        *(__version__, highdicom.__version__, created.isoformat(), array.dtype.str, str(array.shape)),
+        *(series.study_uid, series.series_uid, *series.sop_instance_uids, *map(str, series.frame_numbers)),
+        *(algorithm.name, algorithm.version, *(f"{k}={v}" for k, v in sorted(algorithm.all_parameters.items()))),
+        *(f"{k}={v}" for k, v in sorted(options.items())),
+    ]
+    digest.update("\n".join(facts).encode())
+    return Identity(digest.hexdigest(), created)
+
+
+def tracking_identifiers(series: DicomSeries, algorithm: Algorithm) -> tuple[str, str]:
+    """Tracking ID and UID of the finding: the same in every object that one algorithm makes of one series."""
+    uid = generate_uid(
+        entropy_srcs=[
+            "tracking",
+            series.series_uid,
+            algorithm.name,
+            algorithm.version,
+            *algorithm.all_parameters.values(),
+        ]
+    )
+    return f"Anomaly {uid[-8:]}", str(uid)
+
+
+def complete(derived: SOPClass, patient_study: PatientStudy, identity: Identity) -> None:
+    """Give an object that highdicom has built its patient and study, and replace the moments and UIDs it drew, in place."""
+    if patient_study.left_out:
+        logger.warning(
+            "left empty, because the value in the source is against the standard: %s", ", ".join(patient_study.left_out)
+        )
+    patient_study.put_into(derived)
+    derived.InstanceCreationDate = DA(identity.created.date())
+    derived.InstanceCreationTime = TM(identity.created.time())
+    for equipment in derived.get("ContributingEquipmentSequence", []):
+        equipment.ContributionDateTime = DT(identity.created)
+    if "DimensionOrganizationSequence" in derived:
+        uid = identity.uid("dimension organization")
+        for item in (*derived.DimensionOrganizationSequence, *derived.get("DimensionIndexSequence", [])):
+            item.DimensionOrganizationUID = uid
+
+
+def save(derived: SOPClass, path: Path) -> None:
+    """Write a DICOM file that is there whole or not at all; its folder is made.
+
+    Raises:
+        OSError: the file cannot be written; nothing is left behind then.
+    """
+    with atomic(path) as unfinished, config.disable_value_validation():
+        derived.save_as(unfinished, enforce_file_format=True)
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A path beside ``path`` to write to, which takes its place when the block ends well and is removed when not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    unfinished = Path(name)
+    try:
+        yield unfinished
+        unfinished.chmod(0o666 & ~_umask())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """The process's file mode mask, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

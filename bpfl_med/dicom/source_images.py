@@ -1,0 +1,152 @@
+"""What a derived object takes over from its source images: the patient and study as they are, the geometry as checked.
+
+highdicom builds its objects from source images. It is handed bare ones, made here from the checked series, and never sees
+the patient: its warnings would quote the name. The patient and study are put into the finished object instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pydicom
+from highdicom.content import PixelMeasuresSequence, PlaneOrientationSequence, PlanePositionSequence
+from highdicom.spatial import get_volume_positions
+from pydicom.dataset import Dataset
+from pydicom.valuerep import DS
+
+from bpfl_med.dicom.patient_study import PATIENT_AND_STUDY, PatientStudy, read_patient_study
+from bpfl_med.dicom.series import DicomSeries, SeriesError
+
+_ASKED = ["SOPClassUID", "SOPInstanceUID", "NumberOfFrames", "PositionReferenceIndicator", "SliceThickness"]
+_LOSSY = ["LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"]
+_ELSEWHERE = 1e6  # mm; where frames lie that are no slice of the series, so that nothing is ever matched with them
+
+
+@dataclass(frozen=True, eq=False)
+class SourceImages:
+    """Source images as highdicom wants them, and what it must not see.
+
+    Attributes:
+        datasets: one per slice, in slice order; or a single one, if the series is one multi-frame object. Bare: UIDs,
+            geometry and compression history, without pixels and without patient.
+        patient_study: what identifies the patient and the study, for the finished object.
+    """
+
+    datasets: tuple[Dataset, ...]
+    patient_study: PatientStudy
+
+
+def read_source_images(series: DicomSeries) -> SourceImages:
+    """Read again, from the files of a series, what an object derived from it needs.
+
+    The geometry is the series' own (LPS, mm). A slice thickness that the source lacks is the median step between slices
+    along the normal; for a single slice, the spacing between rows.
+
+    Raises:
+        SeriesError: a file is not what it was when the series was read, or the slices are spread over several
+            multi-frame objects.
+    """
+    files = list(dict.fromkeys(series.files))
+    headers = []
+    for file in files:
+        header = pydicom.dcmread(
+            file, stop_before_pixels=True, force=True, specific_tags=[*PATIENT_AND_STUDY, *_ASKED, *_LOSSY]
+        )
+        if header.get("SOPInstanceUID") != series.sop_instance_uids[series.files.index(file)]:
+            raise SeriesError(f"{file} holds another object than when the series was read; run again")
+        headers.append(header)
+    if len(files) == len(series.files):
+        datasets = [_single_frame(series, index, header) for index, header in enumerate(headers)]
+        if len(files) == 1 and int(headers[0].get("NumberOfFrames") or 1) > 1:
+            datasets = [_multi_frame(series, headers[0])]
+    elif len(files) == 1:
+        datasets = [_multi_frame(series, headers[0])]
+    else:
+        raise SeriesError(
+            f"the {len(series.files)} slices lie in {len(files)} multi-frame files, {files[0]} and others; "
+            "one is supported: split them into single-frame images first"
+        )
+    return SourceImages(tuple(datasets), read_patient_study(headers[0]))
+
+
+def plane_positions(series: DicomSeries) -> list[PlanePositionSequence]:
+    """Where each slice lies (LPS, mm), in slice order; frames are matched with source images by this, not by order."""
+    return [PlanePositionSequence("PATIENT", [_ds(x) for x in position]) for position in series.positions]
+
+
+def pixel_measures(series: DicomSeries, slice_thickness: float) -> PixelMeasuresSequence:
+    """Spacing (mm) of the grid; that between slices only where one spacing, at right angles, is true of all."""
+    between, _ = get_volume_positions(series.positions, series.orientation)
+    return PixelMeasuresSequence(
+        pixel_spacing=[_ds(x) for x in series.pixel_spacing],
+        slice_thickness=_ds(slice_thickness),
+        spacing_between_slices=_ds(between) if between is not None and series.shape[0] > 1 else None,
+    )
+
+
+def _bare(series: DicomSeries, header: Dataset) -> Dataset:
+    """What single-frame and multi-frame source images have in common."""
+    bare = Dataset()
+    for keyword in ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID"):
+        setattr(bare, keyword, "")
+    bare.StudyDate = bare.StudyTime = ""
+    bare.SOPClassUID = header.SOPClassUID
+    bare.SOPInstanceUID = header.SOPInstanceUID
+    bare.StudyInstanceUID = series.study_uid
+    bare.SeriesInstanceUID = series.series_uid
+    bare.Modality = series.modality
+    bare.FrameOfReferenceUID = series.frame_of_reference_uid
+    bare.PositionReferenceIndicator = header.get("PositionReferenceIndicator") or ""
+    bare.Rows, bare.Columns = series.shape[1:]
+    for keyword in _LOSSY:
+        if header.get(keyword):
+            setattr(bare, keyword, header[keyword].value)
+    return bare
+
+
+def _single_frame(series: DicomSeries, index: int, header: Dataset) -> Dataset:
+    bare = _bare(series, header)
+    measures = pixel_measures(series, _slice_thickness(series, header))[0]
+    bare.ImagePositionPatient = [_ds(x) for x in series.positions[index]]
+    bare.ImageOrientationPatient = [_ds(x) for x in series.orientation]
+    for element in measures:
+        bare.add(element)
+    return bare
+
+
+def _multi_frame(series: DicomSeries, header: Dataset) -> Dataset:
+    bare = _bare(series, header)
+    bare.NumberOfFrames = int(header.NumberOfFrames)
+    shared = Dataset()
+    shared.PlaneOrientationSequence = PlaneOrientationSequence("PATIENT", [_ds(x) for x in series.orientation])
+    shared.PixelMeasuresSequence = pixel_measures(series, _slice_thickness(series, header))
+    bare.SharedFunctionalGroupsSequence = [shared]
+    where = np.full((bare.NumberOfFrames, 3), _ELSEWHERE)
+    where[np.array(series.frame_numbers) - 1] = series.positions
+    frames = []
+    for position in where:
+        frame = Dataset()
+        frame.PlanePositionSequence = PlanePositionSequence("PATIENT", [_ds(x) for x in position])
+        frames.append(frame)
+    bare.PerFrameFunctionalGroupsSequence = frames
+    return bare
+
+
+def _slice_thickness(series: DicomSeries, header: Dataset) -> float:
+    """Thickness in mm: the source's, or what stands for it."""
+    try:
+        thickness = float(header.SliceThickness)
+    except (AttributeError, TypeError, ValueError):
+        thickness = 0.0
+    if thickness > 0:
+        return thickness
+    if series.shape[0] == 1:
+        return series.pixel_spacing[0]
+    normal = np.cross(series.orientation[:3], series.orientation[3:])
+    return float(np.median(np.abs(np.diff(series.positions @ normal))))
+
+
+def _ds(value: float) -> DS:
+    """A decimal string of at most 16 characters."""
+    return DS(float(value), auto_format=True)
