@@ -30,8 +30,8 @@ class DicomSeries:
         orientation: ``[6]``, ImageOrientationPatient: direction cosines of a row, then of a column, LPS.
         pixel_spacing: (between rows, between columns), mm.
         shape: (slices, rows, columns).
-        affine: ``[4, 4]`` (column, row, slice) index -> RAS, mm; sheared where the stack is tilted; None where no single
-            affine is true (uneven spacing).
+        affine: ``[4, 4]`` (column, row, slice) index -> RAS, mm; sheared where the stack is tilted; None where no
+            single affine is true (uneven spacing).
         notes: what was dropped or is unusual, one sentence each, without patient data.
     """
 

@@ -1,0 +1,224 @@
+"""A folder of anything -> the image series in it, and the one that is asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pydicom
+
+from bpfl_med.dicom.assemble import assemble_series
+from bpfl_med.dicom.files import DamagedFileError, is_dicom, read_header
+from bpfl_med.dicom.frames import Frame, frames_of, is_image
+from bpfl_med.dicom.geometry import normal_of
+from bpfl_med.dicom.series import DicomSeries, SeriesError
+
+# Endings that promise DICOM. Names without an ending, or with a number, are as usual but promise nothing.
+_DICOM_ENDINGS = {".dcm", ".dic", ".dicom", ".ima"}
+
+
+@dataclass(frozen=True)
+class FoundSeries:
+    """An image series as it was found, before any check of its geometry.
+
+    Attributes:
+        series_uid: SeriesInstanceUID.
+        study_uid: StudyInstanceUID of its first image.
+        modality: Modality of its first image.
+        frames: its image planes, in the order in which they were found.
+        damaged: (file, what is wrong) for files that belong to it, or lie in its folders and may belong to it.
+        left_out: how many files were passed over, by reason.
+    """
+
+    series_uid: str
+    study_uid: str
+    modality: str
+    frames: tuple[Frame, ...]
+    damaged: tuple[tuple[Path, str], ...]
+    left_out: tuple[tuple[str, int], ...]
+
+    @property
+    def description(self) -> str:
+        """Plane, matrix, spacing and kind of the images: nothing that a person typed."""
+        frame = self.frames[len(self.frames) // 2]
+        parts = [f"{frame.matrix[0]} x {frame.matrix[1]}"]
+        if frame.orientation is None or frame.position is None:
+            parts.append("no position")
+        else:
+            planes = ("sagittal", "coronal", "axial")
+            parts.append(planes[int(np.abs(normal_of(np.array(frame.orientation))).argmax())])
+        if frame.spacing is not None:
+            parts.append(f"{frame.spacing[0]:g} x {frame.spacing[1]:g} mm")
+        if not frame.photometric.startswith("MONOCHROME"):
+            parts.append("colour")
+        if "LOCALIZER" in frame.image_type:
+            parts.append("localiser")
+        return ", ".join(parts)
+
+
+def find_series(path: str | Path) -> list[FoundSeries]:
+    """List the image series of a file or of a folder and all folders in it.
+
+    Hidden files, files that are not DICOM, and DICOM objects that are no scanned images (reports, masks, maps, doses,
+    presentation states) are passed over and counted. Only headers are read.
+
+    Args:
+        path: a DICOM file or a folder.
+
+    Returns:
+        The series, sorted by SeriesInstanceUID; at least one.
+
+    Raises:
+        SeriesError: there is nothing at the path, or no image in it that can be read.
+    """
+    root = Path(path)
+    frames: dict[str, list[Frame]] = defaultdict(list)
+    damaged: list[_Damaged] = []
+    left_out: Counter[str] = Counter()
+    for file in _files_under(root):
+        try:
+            found = _read_file(file)
+        except DamagedFileError as error:
+            damaged.append(_Damaged(file, str(error), _series_uid_of(file)))
+            continue
+        if isinstance(found, str):
+            left_out[found] += 1
+        else:
+            frames[found[0].series_uid].extend(found)
+    if not frames:
+        raise SeriesError(_nothing_found(root, damaged, left_out))
+    left_out["damaged files of other series"] += sum(bool(d.series_uid) and d.series_uid not in frames for d in damaged)
+    return [
+        FoundSeries(
+            series_uid=uid,
+            study_uid=frames[uid][0].study_uid,
+            modality=frames[uid][0].modality,
+            frames=tuple(frames[uid]),
+            damaged=tuple((d.path, d.reason) for d in damaged if _concerns(d, frames[uid])),
+            left_out=tuple(sorted((+left_out).items())),
+        )
+        for uid in sorted(frames)
+    ]
+
+
+def load_series(found: FoundSeries, allow_gaps: bool = False) -> DicomSeries:
+    """Check a found series and put its slices in order.
+
+    Args:
+        found: one of the series that `find_series` lists.
+        allow_gaps: accept a stack in which slices seem to be missing; it then has no affine.
+
+    Returns:
+        The series. Its notes count the files that were passed over.
+
+    Raises:
+        SeriesError: a file is damaged, or the files make no true volume; the text names them.
+    """
+    if found.damaged:
+        file, reason = found.damaged[0]
+        more = f" (so are {len(found.damaged) - 1} more files)" if len(found.damaged) > 1 else ""
+        raise SeriesError(f"{file}: {reason}{more}; copy it from its source again, or remove it if it is no slice")
+    series = assemble_series(found.frames, allow_gaps)
+    if not found.left_out:
+        return series
+    counts = ", ".join(f"{reason}: {count}" for reason, count in found.left_out)
+    return dataclasses.replace(series, notes=(*series.notes, f"Passed over under the given path ({counts})."))
+
+
+def select_series(path: str | Path, series_uid: str | None = None, allow_gaps: bool = False) -> DicomSeries:
+    """Read the headers under a path and take the series that is asked for, or the only one.
+
+    Args:
+        path: a DICOM file or a folder.
+        series_uid: SeriesInstanceUID; may be left out where there is only one series.
+        allow_gaps: accept a stack in which slices seem to be missing; it then has no affine.
+
+    Returns:
+        The series, checked and in order.
+
+    Raises:
+        SeriesError: there is no image, no such series, or more than one to choose from (the text lists them); or the
+            files of the series make no true volume.
+    """
+    found = find_series(path)
+    if series_uid is not None:
+        chosen = [series for series in found if series.series_uid == series_uid]
+        if not chosen:
+            raise SeriesError(f"{path}: no image series {series_uid}; there are {_listing(found)}")
+        return load_series(chosen[0], allow_gaps)
+    if len(found) > 1:
+        raise SeriesError(f"{path}: {len(found)} image series, so choose one by its UID: {_listing(found)}")
+    return load_series(found[0], allow_gaps)
+
+
+@dataclass(frozen=True)
+class _Damaged:
+    path: Path
+    reason: str
+    series_uid: str
+
+
+def _files_under(root: Path) -> list[Path]:
+    """The file itself, or all files in a folder and its folders, without hidden ones, in the order of their names."""
+    if not root.exists():
+        raise SeriesError(f"{root}: no such file or folder")
+    if root.is_file():
+        return [root]
+    files = (p for p in root.rglob("*") if p.is_file())
+    return sorted(p for p in files if not any(part.startswith(".") for part in p.relative_to(root).parts))
+
+
+def _read_file(file: Path) -> list[Frame] | str:
+    """The frames of a file that is an image, else the reason for which it is passed over."""
+    ending = file.suffix.lower()
+    if file.stat().st_size == 0 and (ending in {"", *_DICOM_ENDINGS} or ending[1:].isdigit()):
+        raise DamagedFileError("the file is empty")
+    if not is_dicom(file):
+        if ending in _DICOM_ENDINGS:
+            raise DamagedFileError("the file is not DICOM, though it is named so")
+        return "files that are not DICOM"
+    header, has_pixels = read_header(file)
+    if not is_image(header, has_pixels):
+        return f"DICOM objects that are no scanned images ({header.get('Modality') or 'DICOMDIR'})"
+    if not has_pixels:
+        raise DamagedFileError("the image has no pixel data")
+    try:
+        frames = list(frames_of(header, file))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DamagedFileError(f"its header cannot be parsed ({type(error).__name__})") from error
+    if not frames[0].series_uid:
+        raise DamagedFileError("the image has no SeriesInstanceUID")
+    if 0 in frames[0].matrix:
+        raise DamagedFileError("the image has no Rows and Columns")
+    return frames
+
+
+def _series_uid_of(file: Path) -> str:
+    """SeriesInstanceUID of a damaged file, as far as it can still be read; else empty."""
+    try:
+        header = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=["SeriesInstanceUID"])
+        return str(header.get("SeriesInstanceUID", ""))
+    except Exception:  # a damaged header fails in any way
+        return ""
+
+
+def _concerns(damaged: _Damaged, frames: list[Frame]) -> bool:
+    """Whether a damaged file belongs to a series, or lies among its files and may belong to it."""
+    if damaged.series_uid:
+        return damaged.series_uid == frames[0].series_uid
+    return damaged.path.parent in {f.path.parent for f in frames}
+
+
+def _nothing_found(root: Path, damaged: list[_Damaged], left_out: Counter[str]) -> str:
+    if damaged:
+        more = f" (and {len(damaged) - 1} more files are damaged)" if len(damaged) > 1 else ""
+        return f"{damaged[0].path}: {damaged[0].reason}{more}; copy it from its source again"
+    counts = ", ".join(f"{reason}: {count}" for reason, count in sorted(left_out.items())) or "no files at all"
+    return f"{root}: no image series ({counts}); give a folder with the images of a scan"
+
+
+def _listing(found: list[FoundSeries]) -> str:
+    return "; ".join(f"{s.series_uid} ({s.modality}, {len(s.frames)} slices, {s.description})" for s in found)
