@@ -32,8 +32,8 @@ def check_each(frames: Sequence[Frame]) -> None:
     demands: tuple[tuple[Callable[[Frame], bool], str], ...] = (
         (
             lambda f: f.photometric in ("MONOCHROME1", "MONOCHROME2"),
-            "not a grey image (PhotometricInterpretation is neither MONOCHROME1 nor MONOCHROME2); give the scanner's own "
-            "images, not colour captures",
+            "not a grey image (PhotometricInterpretation is neither MONOCHROME1 nor MONOCHROME2); give the scanner's "
+            "own images, not colour captures",
         ),
         (lambda f: bool(f.sop_instance_uid), "no SOPInstanceUID; export the series again"),
         (
