@@ -6,8 +6,9 @@ import contextlib
 import hashlib
 import logging
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from pydicom.valuerep import DA, DT, TM
 from bpfl_med.dicom.algorithm import Algorithm
 from bpfl_med.dicom.patient_study import PatientStudy
 from bpfl_med.dicom.series import DicomSeries
+from bpfl_med.dicom.terms import AnatomicRegion
 from bpfl_med.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -31,8 +33,9 @@ logger = logging.getLogger(__name__)
 class Identity:
     """Where the identifiers of an object come from.
 
-    A UID is the hash of all that goes into the object: the source images, the pixels, the algorithm, the options and the
-    time of creation. So the same input at the same (given) time gives the same bytes, and anything else another UID.
+    A UID is the hash of all that goes into the object: the source images, the pixels, the algorithm, the options and
+    the time of creation. So the same input at the same (given) time gives the same bytes, and anything else another
+    UID.
 
     Attributes:
         seed: hexadecimal digest of what goes in.
@@ -49,16 +52,18 @@ class Identity:
 
 def identify(
     series: DicomSeries,
-    array: np.ndarray,
+    arrays: Sequence[np.ndarray],
     algorithm: Algorithm,
     options: Mapping[str, object],
     created: datetime | None,
 ) -> Identity:
     """Derive the identity of an object from what goes into it; without a time, it is made now."""
     created = (created or datetime.now()).replace(microsecond=0, tzinfo=None)
-    digest = hashlib.sha256(np.ascontiguousarray(array).data)
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
     facts = [
-        *(__version__, highdicom.__version__, created.isoformat(), array.dtype.str, str(array.shape)),
+        *(__version__, highdicom.__version__, created.isoformat(), *(f"{a.dtype.str}{a.shape}" for a in arrays)),
         *(series.study_uid, series.series_uid, *series.sop_instance_uids, *map(str, series.frame_numbers)),
         *(algorithm.name, algorithm.version, *(f"{k}={v}" for k, v in sorted(algorithm.all_parameters.items()))),
         *(f"{k}={v}" for k, v in sorted(options.items())),
@@ -69,20 +74,13 @@ def identify(
 
 def tracking_identifiers(series: DicomSeries, algorithm: Algorithm) -> tuple[str, str]:
     """Tracking ID and UID of the finding: the same in every object that one algorithm makes of one series."""
-    uid = generate_uid(
-        entropy_srcs=[
-            "tracking",
-            series.series_uid,
-            algorithm.name,
-            algorithm.version,
-            *algorithm.all_parameters.values(),
-        ]
-    )
+    method = [algorithm.name, algorithm.version, *algorithm.all_parameters.values()]
+    uid = generate_uid(entropy_srcs=["tracking", series.series_uid, *method])
     return f"Anomaly {uid[-8:]}", str(uid)
 
 
 def complete(derived: SOPClass, patient_study: PatientStudy, identity: Identity) -> None:
-    """Give an object that highdicom has built its patient and study, and replace the moments and UIDs it drew, in place."""
+    """Give an object built by highdicom its patient and study; replace the times and UIDs that it drew; all in place."""
     if patient_study.left_out:
         logger.warning(
             "left empty, because the value in the source is against the standard: %s", ", ".join(patient_study.left_out)
@@ -96,6 +94,13 @@ def complete(derived: SOPClass, patient_study: PatientStudy, identity: Identity)
         uid = identity.uid("dimension organization")
         for item in (*derived.DimensionOrganizationSequence, *derived.get("DimensionIndexSequence", [])):
             item.DimensionOrganizationUID = uid
+
+
+def name_body_part(derived: SOPClass, region: AnatomicRegion) -> None:
+    """Say in the series (PS3.3 C.7.3.1) which part of the body is seen, in place; the side of a paired part is unknown."""
+    derived.BodyPartExamined = region.body_part_examined
+    if region.paired:
+        derived.Laterality = ""
 
 
 def save(derived: SOPClass, path: Path) -> None:
@@ -121,6 +126,25 @@ def atomic(path: Path) -> Iterator[Path]:
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """As :func:`atomic`, for a folder: the block fills another one beside it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    try:
+        yield unfinished
+        unfinished.chmod(0o777 & ~_umask())
+        if folder.exists():
+            old = unfinished.with_suffix(".old")
+            folder.replace(old)
+            unfinished.replace(folder)
+            shutil.rmtree(old)
+        else:
+            unfinished.replace(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _umask() -> int:

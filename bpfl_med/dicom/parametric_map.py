@@ -12,7 +12,7 @@ from highdicom.sr.coding import CodedConcept
 from pydicom.dataset import Dataset
 
 from bpfl_med.dicom.algorithm import Algorithm
-from bpfl_med.dicom.derived_object import complete, identify, save
+from bpfl_med.dicom.derived_object import complete, identify, name_body_part, save
 from bpfl_med.dicom.grid import check_scores
 from bpfl_med.dicom.series import DicomSeries
 from bpfl_med.dicom.source_images import plane_positions, read_source_images
@@ -56,7 +56,7 @@ def write_parametric_map(
     region = anatomic_region(body_part)
     scores = check_scores(scores, series)
     source = read_source_images(series)
-    identity = identify(series, scores, algorithm, {"map": label, "region": region.code.value}, created)
+    identity = identify(series, [scores], algorithm, {"map": label, "region": region.code.value}, created)
     mapping = RealWorldValueMapping(
         lut_label="SCORE",
         lut_explanation=label,
@@ -87,20 +87,16 @@ def write_parametric_map(
         content_time=identity.created.time(),
         **algorithm.equipment,
     )
-    _tell_anatomy(parametric_map, region)
+    name_body_part(parametric_map, region)
+    _add_frame_anatomy(parametric_map, region)
     complete(parametric_map, source.patient_study, identity)
     save(parametric_map, path)
     return parametric_map
 
 
-def _tell_anatomy(parametric_map: ParametricMap, region: AnatomicRegion) -> None:
-    """Say which part of the body is seen, which highdicom leaves to its caller, in place.
-
-    The Frame Anatomy Functional Group asks for a side. That of a paired part is not known, so there it is not written.
-    """
-    parametric_map.BodyPartExamined = region.body_part_examined
+def _add_frame_anatomy(parametric_map: ParametricMap, region: AnatomicRegion) -> None:
+    """Add the Frame Anatomy Functional Group, in place; it asks for a side, which of a paired part is not known."""
     if region.paired:
-        parametric_map.Laterality = ""
         return
     anatomy = Dataset()
     anatomy.FrameLaterality = "U"

@@ -73,7 +73,7 @@ def write_segmentation(
         stored = check_mask(voxels, series)
     source = read_source_images(series)
     options = {"type": segmentation_type, "region": region.code.value, "label": label}
-    identity = identify(series, stored, algorithm, options, created)
+    identity = identify(series, [stored], algorithm, options, created)
     tracking_id, tracking_uid = tracking_identifiers(series, algorithm)
 
     planes = plane_positions(series)

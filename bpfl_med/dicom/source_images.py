@@ -1,7 +1,7 @@
 """What a derived object takes over from its source images: the patient and study as they are, the geometry as checked.
 
-highdicom builds its objects from source images. It is handed bare ones, made here from the checked series, and never sees
-the patient: its warnings would quote the name. The patient and study are put into the finished object instead.
+highdicom builds its objects from source images. It is handed bare ones, made here from the checked series, and never
+sees the patient: its warnings would quote the name. The patient and study are put into the finished object instead.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from bpfl_med.dicom.patient_study import PATIENT_AND_STUDY, PatientStudy, read_p
 from bpfl_med.dicom.series import DicomSeries, SeriesError
 
 _ASKED = ["SOPClassUID", "SOPInstanceUID", "NumberOfFrames", "PositionReferenceIndicator", "SliceThickness"]
-_LOSSY = ["LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"]
+LOSSY_HISTORY = ["LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"]
+"""Attributes that a derived image takes over, since what was once lost is lost in it too (PS3.3 C.7.6.1.1.5)."""
+
 _ELSEWHERE = 1e6  # mm; where frames lie that are no slice of the series, so that nothing is ever matched with them
 
 
@@ -51,7 +53,7 @@ def read_source_images(series: DicomSeries) -> SourceImages:
     headers = []
     for file in files:
         header = pydicom.dcmread(
-            file, stop_before_pixels=True, force=True, specific_tags=[*PATIENT_AND_STUDY, *_ASKED, *_LOSSY]
+            file, stop_before_pixels=True, force=True, specific_tags=[*PATIENT_AND_STUDY, *_ASKED, *LOSSY_HISTORY]
         )
         if header.get("SOPInstanceUID") != series.sop_instance_uids[series.files.index(file)]:
             raise SeriesError(f"{file} holds another object than when the series was read; run again")
@@ -99,7 +101,7 @@ def _bare(series: DicomSeries, header: Dataset) -> Dataset:
     bare.FrameOfReferenceUID = series.frame_of_reference_uid
     bare.PositionReferenceIndicator = header.get("PositionReferenceIndicator") or ""
     bare.Rows, bare.Columns = series.shape[1:]
-    for keyword in _LOSSY:
+    for keyword in LOSSY_HISTORY:
         if header.get(keyword):
             setattr(bare, keyword, header[keyword].value)
     return bare
