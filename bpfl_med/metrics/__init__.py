@@ -1,1 +1,16 @@
-"""."""
+"""Image and pixel metrics of anomaly detection: exact, streaming, and independent of the network."""
+
+from bpfl_med.metrics.bootstrap import BootstrapIntervals, bootstrap_intervals
+from bpfl_med.metrics.image import image_metrics
+from bpfl_med.metrics.pixel import PixelMetrics
+from bpfl_med.metrics.score_protocol import image_scores, min_max, top_k_mean
+
+__all__ = [
+    "BootstrapIntervals",
+    "PixelMetrics",
+    "bootstrap_intervals",
+    "image_metrics",
+    "image_scores",
+    "min_max",
+    "top_k_mean",
+]

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+
+from bpfl_med.metrics import bootstrap_intervals, image_metrics
+
+
+def images(n: int = 120) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    labels = (np.arange(n) % 3 == 0).astype(int)
+    return rng.normal(size=n) + labels, labels
+
+
+def test_agrees_with_scipy():
+    scores, labels = images()
+    ours = bootstrap_intervals(scores, labels, rng=np.random.default_rng(1), n_resamples=2000, confidence=0.9)
+    theirs = stats.bootstrap(
+        (scores, labels),
+        lambda score, label: roc_auc_score(label, score),
+        paired=True,
+        vectorized=False,
+        method="percentile",
+        n_resamples=1000,
+        confidence_level=0.9,
+        rng=np.random.default_rng(2),
+    ).confidence_interval
+    assert ours.n_skipped == 0
+    assert ours.bounds["auroc"] == pytest.approx((theirs.low, theirs.high), abs=0.01)
+    for name, value in image_metrics(scores, labels).items():
+        low, high = ours.bounds[name]
+        assert low <= value <= high
+
+
+def test_the_same_seed_gives_the_same_bounds():
+    first, again = (bootstrap_intervals(*images(), rng=np.random.default_rng(3), n_resamples=50) for _ in range(2))
+    assert first == again
+    assert first != bootstrap_intervals(*images(), rng=np.random.default_rng(4), n_resamples=50)
+
+
+def test_resamples_with_one_class_are_skipped_and_counted():
+    n_resamples = 4000
+    result = bootstrap_intervals([0.1, 0.2, 0.9], [0, 0, 1], rng=np.random.default_rng(0), n_resamples=n_resamples)
+    share = (2**3 + 1) / 3**3
+    assert result.n_skipped / n_resamples == pytest.approx(share, abs=0.03)
+    assert result.bounds["auroc"] == (1.0, 1.0)
+
+
+def test_one_class_has_no_bounds():
+    result = bootstrap_intervals([0.1, 0.2], [1, 1], rng=np.random.default_rng(0), n_resamples=10)
+    assert result == (dict.fromkeys(["auroc", "ap", "f1_max", "threshold"]), 10)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"n_resamples": 0}, "needs at least 1 resample, got 0"),
+        ({"confidence": 95}, "must lie between 0 and 1, got 95"),
+    ],
+)
+def test_refuses_settings_that_cannot_work(settings: dict, message: str):
+    with pytest.raises(ValueError, match=message):
+        bootstrap_intervals(*images(), rng=np.random.default_rng(0), **settings)
