@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 
@@ -22,7 +24,7 @@ def pair_logits(patches: torch.Tensor, text: torch.Tensor, log_temperature: torc
     """
     difference = text[:, :, 1] - text[:, :, 0]
     logits = log_temperature.exp() * (difference @ patches.transpose(-1, -2))
-    grid = round(logits.shape[-1] ** 0.5)
+    grid = math.isqrt(logits.shape[-1])
     return logits.unflatten(-1, (grid, grid))
 
 
