@@ -79,6 +79,7 @@ def focal_loss(logits: torch.Tensor, mask: torch.Tensor, *, gamma: float = 2.0) 
         mask: 1 at abnormal pixels, else 0 [N, 1, H, W].
         gamma: how much easy pixels are turned down.
     """
+    mask = mask.to(logits)  # 2 * mask - 1 would overflow in uint8
     sign = 2 * mask - 1
     p = torch.sigmoid(sign * logits)
     loss = -(torch.sigmoid(-sign * logits) ** gamma) * torch.log(p + 1e-8)
@@ -124,4 +125,4 @@ def flow_divergence(samples: FlowSamples, *, n_images: int | None = None) -> tor
     log_base = -0.5 * (variance.log() + (samples.z_0 - mean) ** 2 / variance).sum(-1)
     log_prior = -0.5 * (samples.z_k**2).sum(-1)
     log_det = samples.log_dets.sum(-1).mean(-1).sum()
-    return (log_base - log_prior).mean() - log_det / (n_images or len(samples.mean))
+    return (log_base - log_prior).mean() - log_det / (n_images or len(samples.log_dets))
