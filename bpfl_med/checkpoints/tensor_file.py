@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from open_clip import get_pretrained_url, list_openai_models
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 
@@ -34,17 +33,20 @@ def read_tensors(path: str | Path, *, trust_torchscript: bool = False) -> dict[s
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no weights file {path}; give the path of a file that you have downloaded")
+    is_torchscript = _is_torchscript(path)
+    if is_torchscript and not trust_torchscript:
+        _check_published_by_openai(path)
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        if _is_torchscript(path):
-            return _read_torchscript(path, trust_torchscript)
+        if is_torchscript:
+            return dict(torch.jit.load(path, map_location="cpu").state_dict())
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"{path} is no file of weights, or holds more than weights; it was not opened, because it could run code"
         ) from error
-    except (RuntimeError, SafetensorError, EOFError, zipfile.BadZipFile, OSError) as error:
+    except Exception as error:  # a damaged pickle can raise anything
         raise ValueError(
             f"{path} cannot be read as weights: it is truncated or of another kind; fetch it again"
         ) from error
@@ -61,19 +63,20 @@ def openai_checksums() -> frozenset[str]:
 
 
 def _is_torchscript(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
+    try:
+        if not zipfile.is_zipfile(path):
+            return False
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/constants.pkl") or "/code/" in name for name in archive.namelist())
+    except (zipfile.BadZipFile, NotImplementedError):  # damaged: for torch to refuse
         return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("/constants.pkl") or "/code/" in name for name in archive.namelist())
 
 
-def _read_torchscript(path: Path, trusted: bool) -> dict[str, Any]:
-    if not trusted:
-        with path.open("rb") as file:
-            checksum = hashlib.file_digest(file, "sha256").hexdigest()
-        if checksum not in openai_checksums():
-            raise ValueError(
-                f"{path} is a TorchScript archive, which can run code, and none that OpenAI published "
-                f"(SHA-256 {checksum}); convert it to safetensors, or set trust_torchscript if you trust its maker"
-            )
-    return dict(torch.jit.load(path, map_location="cpu").state_dict())
+def _check_published_by_openai(path: Path) -> None:
+    with path.open("rb") as file:
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    if checksum not in openai_checksums():
+        raise ValueError(
+            f"{path} is a TorchScript archive, which can run code, and none that OpenAI published "
+            f"(SHA-256 {checksum}); convert it to safetensors, or set trust_torchscript if you trust its maker"
+        )
