@@ -145,7 +145,7 @@ class BayesPFL(nn.Module):
         self.backbone = backbone
         width, vision_width, n_layers = backbone.embed_dim, backbone.vision_width, len(feature_blocks)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed every accelerator
             self.prompt_bank = PromptBank(n_prompts, context_length, state_length, width)
             self.prompt_flow = PromptFlow(
                 width, hidden_width, n_flows, context=context_distribution, state=state_distribution
