@@ -1,6 +1,6 @@
 """Weights in and out: CLIP files, published Bayes-PFL checkpoints and our own, all read without running code."""
 
-from bpfl_med.checkpoints.bayes_pfl import load_bayes_pfl
+from bpfl_med.checkpoints.bayes_pfl import load_bayes_pfl, load_prompts
 from bpfl_med.checkpoints.clip import load_clip, pretrained_clip
 from bpfl_med.checkpoints.published import LoadReport, load_published_prompts, save_published_prompts
 from bpfl_med.checkpoints.tensor_file import read_tensors
@@ -9,6 +9,7 @@ __all__ = [
     "LoadReport",
     "load_bayes_pfl",
     "load_clip",
+    "load_prompts",
     "load_published_prompts",
     "pretrained_clip",
     "read_tensors",

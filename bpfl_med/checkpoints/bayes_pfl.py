@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from bpfl_med.checkpoints.clip import load_clip
-from bpfl_med.checkpoints.published import load_published_prompts, published_hyper_parameters, published_state_dict
+from bpfl_med.checkpoints.published import load_published_prompts, published_hyper_parameters
 from bpfl_med.checkpoints.tensor_file import read_tensors
 from bpfl_med.networks.bayes_pfl import BayesPFL, read_record
+
+logger = logging.getLogger(__name__)
 
 
 def load_bayes_pfl(
@@ -34,19 +38,40 @@ def load_bayes_pfl(
         FileNotFoundError: if a file is not there.
         ValueError: if a file is unreadable, or the two do not belong together.
     """
-    backbone = load_clip(clip_path, image_size=image_size, quick_gelu=quick_gelu)
     content = read_tensors(prompts_path)
-    if "_extra_state" in content:
+    if _is_ours(content):
         hyper_parameters = read_record(content["_extra_state"])["hyper_parameters"]
-        network = BayesPFL(
-            backbone, **{**hyper_parameters, "feature_blocks": list(feature_blocks)}, n_samples=n_samples
-        )
-        try:
-            network.load_state_dict(content)
-        except RuntimeError as error:
-            raise ValueError(f"{prompts_path} is not a whole checkpoint: {' '.join(str(error).split())}") from error
     else:
-        hyper_parameters = published_hyper_parameters(published_state_dict(content, prompts_path), prompts_path)
-        network = BayesPFL(backbone, feature_blocks=feature_blocks, n_samples=n_samples, **hyper_parameters)
-        load_published_prompts(network, prompts_path)
-    return network.eval()
+        hyper_parameters = published_hyper_parameters(content, prompts_path)
+    hyper_parameters["feature_blocks"] = list(feature_blocks)
+    backbone = load_clip(clip_path, image_size=image_size, quick_gelu=quick_gelu)
+    return load_prompts(BayesPFL(backbone, n_samples=n_samples, **hyper_parameters), prompts_path).eval()
+
+
+def load_prompts(network: BayesPFL, path: str | Path | None) -> BayesPFL:
+    """Load trained prompts, published or our own, into a network and return it.
+
+    Args:
+        network: changed in place.
+        path: the file; None leaves the network untrained, and its reports say so.
+
+    Raises:
+        FileNotFoundError: if the file is not there.
+        ValueError: if it is unreadable, or was made for another backbone or other hyper-parameters.
+    """
+    if path is None:
+        return network
+    content = read_tensors(path)
+    if not _is_ours(content):
+        report = load_published_prompts(network, path)
+        logger.info("%s: %d entries in use, %d that have no use left out", path, len(report.loaded), len(report.unused))
+        return network
+    try:
+        network.load_state_dict(content)
+    except RuntimeError as error:
+        raise ValueError(f"{path} is not a whole checkpoint: {' '.join(str(error).split())}") from error
+    return network
+
+
+def _is_ours(content: Mapping[str, Any]) -> bool:
+    return "_extra_state" in content

@@ -14,7 +14,7 @@ from bpfl_med.checkpoints.tensor_file import read_tensors
 from bpfl_med.networks.clip_backbone import CLIPBackbone
 
 _HEAD_WIDTH = 64  # of every transformer that OpenAI published
-_OTHER_HEAD_WIDTHS = {1280: "ViT-H-14", 1408: "ViT-g-14", 1664: "ViT-bigG-14"}
+_OTHER_HEAD_WIDTHS = {1280: "ViT-H-14", 1408: "ViT-g-14", 1664: "ViT-bigG-14", 1792: "ViT-e-14"}
 _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
 
 

@@ -87,23 +87,17 @@ def _is_unused(name: str) -> bool:
     return "decoder." in name or ".p_mu." in name
 
 
-def published_state_dict(content: Mapping[str, Any], path: str | Path) -> dict[str, torch.Tensor]:
-    """Take the state dict out of a published checkpoint.
-
-    Raises:
-        ValueError: if the file has another layout.
-    """
-    if not isinstance(content.get(_ROOT), Mapping):
-        raise ValueError(f"{path} is no published Bayes-PFL checkpoint: it has no entry {_ROOT!r}")
-    return dict(content[_ROOT])
-
-
-def published_hyper_parameters(weights: Mapping[str, torch.Tensor], path: str | Path) -> dict[str, Any]:
+def published_hyper_parameters(content: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
     """Read the hyper-parameters that the shapes of a published checkpoint tell.
 
+    Args:
+        content: of the file.
+        path: of the file, for the error's text.
+
     Raises:
-        ValueError: if an entry that tells one is missing.
+        ValueError: if the layout is another, or an entry that tells a hyper-parameter is missing.
     """
+    weights = _state_dict(content, path)
     needed = (
         "prompt_context",
         "prompt_state_normal",
@@ -137,7 +131,7 @@ def load_published_prompts(network: BayesPFL, path: str | Path) -> LoadReport:
         FileNotFoundError: if there is no such file.
         ValueError: if it is unreadable, or entries are missing, unknown, misshapen or contradict each other.
     """
-    weights = published_state_dict(read_tensors(path), path)
+    weights = _state_dict(read_tensors(path), path)
     places = _places(network)
     names = {copy for name in places for copy in [name, *_copies(name)]}
     problems = [f"{name} is missing" for name in places if name not in weights]
@@ -184,6 +178,12 @@ def save_published_prompts(
     partial = Path(path).with_name(f"{Path(path).name}.part")
     torch.save({_ROOT: {**weights, **(unused or {})}}, partial)
     partial.replace(path)
+
+
+def _state_dict(content: Mapping[str, Any], path: str | Path) -> dict[str, torch.Tensor]:
+    if not isinstance(content.get(_ROOT), Mapping):
+        raise ValueError(f"{path} is no Bayes-PFL checkpoint: it is neither ours nor has it the published {_ROOT!r}")
+    return dict(content[_ROOT])
 
 
 def _places(network: BayesPFL) -> dict[str, torch.Tensor]:

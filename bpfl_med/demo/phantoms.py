@@ -50,13 +50,12 @@ def draw_brain(generator: np.random.Generator, is_abnormal: bool) -> Phantom:
     centre, radii = generator.normal(0, 0.03, 2), generator.uniform([0.72, 0.58], [0.82, 0.68])
     head = _ellipse(y, x, centre, radii + 0.09)
     brain = _ellipse(y, x, centre, radii)
-    image = 0.55 * head + 0.35 * _smooth(brain, 1.5) * (1 + 0.12 * _texture(generator, 5.0))
-    image -= 0.35 * _smooth(head * (1 - brain), 1.5)
+    image = 0.6 * (head - brain) + 0.4 * _smooth(brain, 1.5) * (1 + 0.08 * _texture(generator, 5.0))
     for side in (-1, 1):
         ventricle = _ellipse(y, x, centre + [0, side * 0.11], generator.uniform([0.2, 0.05], [0.28, 0.08]))
         image += 0.25 * _smooth(ventricle, 2.0)
     mask = _lesion(generator, brain) if is_abnormal else np.zeros_like(brain)
-    return Phantom(_finish(generator, image + 0.45 * _smooth(mask, 1.5)), mask)
+    return Phantom(_finish(generator, image + 0.35 * _smooth(mask, 1.5)), mask)
 
 
 def draw_liver(generator: np.random.Generator, is_abnormal: bool) -> Phantom:

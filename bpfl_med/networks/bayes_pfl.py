@@ -82,7 +82,6 @@ class BayesPFL(nn.Module):
         class_name: what images show when :meth:`forward` is not told.
         seed: of the initial weights and of the Monte Carlo noise.
         chunk_bytes: how much memory upsampled maps may take at a time.
-        output: what :meth:`forward` returns: "map" [N, 1, H, W], or "dict" with all fields of `Prediction`.
 
     Raises:
         ValueError: if a value is impossible, such as a block that the backbone does not have.
@@ -114,7 +113,6 @@ class BayesPFL(nn.Module):
         class_name: str = "object",
         seed: int = 333,
         chunk_bytes: int = 2**24,
-        output: Literal["map", "dict"] = "map",
     ) -> None:
         super().__init__()
         hidden_width = hidden_width or backbone.vision_width // 2
@@ -132,12 +130,10 @@ class BayesPFL(nn.Module):
             "image_parts": sorted(image_parts),
         }
         _check_choice("ensemble", ensemble, ("image", "text"))
-        _check_choice("output", output, ("map", "dict"))
         _check_choice("stage", stage, (1, 2))
         for name in ("n_prompts", "context_length", "state_length", "n_flows"):
             _check_positive(name, self.hyper_parameters[name])
         self.ensemble = ensemble
-        self.output = output
         self.stage = stage
         self.class_name = class_name
         self.chunk_bytes = chunk_bytes
@@ -192,6 +188,12 @@ class BayesPFL(nn.Module):
         }
 
     @property
+    def _name_length(self) -> int:
+        """Tokens that a prompt leaves for the class name and the end-of-text token."""
+        own = 1 + self.hyper_parameters["context_length"] + self.hyper_parameters["state_length"]
+        return self.backbone.text_length - own
+
+    @property
     def notice(self) -> str | None:
         """A sentence for every place where numbers appear, if backbone or prompts are untrained; else None."""
         untrained = [
@@ -206,21 +208,17 @@ class BayesPFL(nn.Module):
             "software runs, not what the method can do."
         )
 
-    def forward(
-        self, image: torch.Tensor, class_names: Sequence[str] | None = None
-    ) -> torch.Tensor | dict[str, torch.Tensor]:
-        """Evaluate images, for engines and exports: see :meth:`predict`.
+    def forward(self, image: torch.Tensor, class_names: Sequence[str] | None = None) -> torch.Tensor:
+        """Give the anomaly map alone, for exports and for tools that expect one tensor; see :meth:`predict`.
 
         Args:
             image: [N, 3, H, W], CLIP-normalised RGB.
             class_names: what each image shows; the constructor's `class_name` if None.
 
         Returns:
-            The anomaly map [N, 1, H, W], or a dict of all fields of `Prediction` where the constructor says so.
+            The anomaly map [N, 1, H, W].
         """
-        names = [self.class_name] * len(image) if class_names is None else class_names
-        prediction = self.predict(image, names)
-        return prediction._asdict() if self.output == "dict" else prediction.anomaly_map
+        return self.predict(image, class_names or [self.class_name] * len(image)).anomaly_map
 
     @torch.no_grad()
     def predict(
@@ -242,6 +240,10 @@ class BayesPFL(nn.Module):
         text, _ = self.encode_text(features.global_feature, class_names, noise or self.noise)
         return self.decode(features, text)
 
+    def check_class_names(self, class_names: Sequence[str]) -> None:
+        """Raise a ValueError now if a name is empty or too long for the text encoder, before images are scored."""
+        tokenize_class_names(class_names, self._name_length)
+
     def encode_image(self, image: torch.Tensor) -> ImageFeatures:
         """Run the frozen image tower on [N, 3, H, W] and keep what the tapped blocks give."""
         with torch.no_grad():
@@ -262,10 +264,9 @@ class BayesPFL(nn.Module):
         """
         samples = self.prompt_flow(global_feature, noise)
         context, states = self.prompt_bank(samples)
-        n_prefix = 1 + context.shape[-2]
         n_state = states.shape[-2]
         device = global_feature.device
-        token_ids, end_index = tokenize_class_names(class_names, self.backbone.text_length - n_prefix - n_state)
+        token_ids, end_index = tokenize_class_names(class_names, self._name_length)
         start = self.backbone.embed_tokens(torch.tensor(start_token_id(), device=device))
         names = self.backbone.embed_tokens(token_ids.to(device))
         grid = (len(class_names), len(noise.normal), context.shape[2])  # images, samples, bank entries

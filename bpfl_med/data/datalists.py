@@ -1,0 +1,175 @@
+"""Lists of labelled pictures in MONAI's datalist form, from folders or from a table."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+
+
+class PictureItem(TypedDict):
+    """One picture: its files, its label (1 for abnormal), and what it shows.
+
+    `mask` is None where no mask is given: all of a normal picture is normal, and of an abnormal one nothing is known.
+    """
+
+    image: str
+    mask: str | None
+    label: int
+    class_name: str
+
+
+def folder_datalist(
+    root: str | Path,
+    *,
+    class_name: str,
+    normal: Sequence[str] = (),
+    abnormal: Sequence[str] = (),
+    mask: str | None = None,
+) -> list[PictureItem]:
+    """List pictures whose label is told by their place.
+
+    Args:
+        root: folder of the data set.
+        class_name: what the pictures show, such as "brain"; may use the fields of `mask`.
+        normal: glob patterns below `root` of normal pictures, such as "no/*".
+        abnormal: glob patterns of abnormal pictures.
+        mask: path of an abnormal picture's mask, relative to `root`, with the fields {parent} (the picture's folder
+            relative to `root`), {folder} (that folder's name), {above} (the name of the folder above it), {name},
+            {stem} and {suffix} of the picture, such as "{parent}/../masks/{stem}.png".
+
+    Returns:
+        One item a picture, sorted by path within each label.
+
+    Raises:
+        FileNotFoundError: if the folder is not there or a pattern matches no picture.
+        ValueError: if a picture is listed twice.
+    """
+    root = _existing_folder(root)
+    items: list[PictureItem] = []
+    for label, patterns in ((0, normal), (1, abnormal)):
+        for pattern in patterns:
+            pictures = sorted(path for path in root.glob(pattern) if path.suffix.lower() in PICTURE_SUFFIXES)
+            if not pictures:
+                raise FileNotFoundError(
+                    f"No picture in {root} matches {pattern!r}; check dataset_dir and the patterns of the data set"
+                )
+            for picture in pictures:
+                fields = _path_fields(picture.relative_to(root))
+                mask_path = None if mask is None or label == 0 else str(root / mask.format(**fields))
+                items.append(_item(picture, mask_path, label, class_name.format(**fields)))
+    return _without_repeats(items, root)
+
+
+def table_datalist(
+    root: str | Path,
+    *,
+    table: str,
+    image: str,
+    label: str,
+    class_name: str,
+    mask: str | None = None,
+) -> list[PictureItem]:
+    """List pictures that a CSV table names.
+
+    Args:
+        root: folder of the data set.
+        table: path of the table below `root`; its first row names the columns.
+        image: path of a row's picture below `root`, with columns as fields, such as "head_ct/{id:0>3}.png".
+        label: the column that holds 0 (normal) or 1 (abnormal).
+        class_name: what the pictures show; may use columns as fields, such as "{cls}".
+        mask: path of a row's mask below `root`, with columns as fields; rows where it comes out empty have none.
+
+    Returns:
+        One item a row, in the table's order.
+
+    Raises:
+        FileNotFoundError: if folder or table are not there, or a picture of the table is not.
+        ValueError: if a column is missing, a label is neither 0 nor 1, a picture is listed twice, or the pictures'
+            folders hold pictures that the table does not list.
+    """
+    root = _existing_folder(root)
+    path = root / table
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no table {path}; check dataset_dir and the name of the table")
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file, skipinitialspace=True))
+    if not rows:
+        raise ValueError(f"The table {path} has no rows")
+    items: list[PictureItem] = []
+    for line, row in enumerate(rows, start=2):
+        try:
+            mask_path = None if mask is None else mask.format(**row)
+            picture, value, name = root / image.format(**row), row[label], class_name.format(**row)
+        except KeyError as error:
+            raise ValueError(f"The table {path} has no column {error}; it has {', '.join(row)}") from error
+        if value not in ("0", "1"):
+            raise ValueError(f"Line {line} of {path} has the label {value!r}; write 0 for normal, 1 for abnormal")
+        if not picture.is_file():
+            raise FileNotFoundError(f"Line {line} of {path} names {picture}, which is not there")
+        items.append(_item(picture, str(root / mask_path) if mask_path else None, int(value), name))
+    _refuse_unlisted(items, path)
+    return _without_repeats(items, root)
+
+
+def picture_datalist(root: str | Path, *, class_name: str) -> list[dict[str, Any]]:
+    """List all pictures below a folder, without labels, sorted by path.
+
+    Raises:
+        FileNotFoundError: if the folder is not there or holds no picture.
+    """
+    root = _existing_folder(root)
+    pictures = sorted(path for path in root.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
+    if not pictures:
+        raise FileNotFoundError(f"There is no picture ({', '.join(sorted(PICTURE_SUFFIXES))}) below {root}")
+    return [{"image": str(picture), "class_name": class_name} for picture in pictures]
+
+
+def _existing_folder(root: str | Path) -> Path:
+    root = Path(root)
+    if not root.is_dir():
+        raise FileNotFoundError(f"There is no folder {root}; set dataset_dir to where the data set lies")
+    return root
+
+
+def _item(picture: Path, mask: str | None, label: int, class_name: str) -> PictureItem:
+    return {"image": str(picture), "mask": mask, "label": label, "class_name": class_name}
+
+
+def _path_fields(path: Path) -> dict[str, str]:
+    return {
+        "parent": path.parent.as_posix(),
+        "folder": path.parent.name,
+        "above": path.parent.parent.name,
+        "name": path.name,
+        "stem": path.stem,
+        "suffix": path.suffix,
+    }
+
+
+def _without_repeats(items: list[PictureItem], root: Path) -> list[PictureItem]:
+    seen: set[str] = set()
+    for item in items:
+        if item["image"] in seen:
+            raise ValueError(f"The data set in {root} lists {item['image']} twice")
+        seen.add(item["image"])
+    return items
+
+
+def _refuse_unlisted(items: Sequence[PictureItem], table: Path) -> None:
+    listed = {Path(path) for item in items for path in (item["image"], item["mask"]) if path}
+    folders = {Path(item["image"]).parent for item in items}
+    unlisted = sorted(
+        path
+        for folder in folders
+        for path in folder.iterdir()
+        if path.suffix.lower() in PICTURE_SUFFIXES and path not in listed
+    )
+    if unlisted:
+        raise ValueError(
+            f"{len(unlisted)} picture(s) are not in {table}, the first is {unlisted[0]}; add them to the table or move "
+            "them away"
+        )

@@ -1,0 +1,8 @@
+"""Ignite handlers of the evaluation: scores and metrics, the report, the pictures."""
+
+from bpfl_med.handlers.anomaly_evaluation import AnomalyEvaluation, Evaluation
+from bpfl_med.handlers.evaluation_report import EvaluationReport
+from bpfl_med.handlers.overlay_pictures import OverlayPictures
+from bpfl_med.handlers.score_table import ScoreTable
+
+__all__ = ["AnomalyEvaluation", "Evaluation", "EvaluationReport", "OverlayPictures", "ScoreTable"]

@@ -1,0 +1,85 @@
+"""Pictures of image, anomaly map, uncertainty and mask outline, side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+from PIL import Image
+
+from bpfl_med.atomic_files import replaced_file
+from bpfl_med.data.picture import open_picture
+from bpfl_med.pictures import Panel, panels_picture
+
+
+class OverlayPictures:
+    """Write `overlays/NNNNN.png` for images spread evenly over the data set; the number is the row of `images.csv`.
+
+    Args:
+        output_dir: the folder in which `overlays` is made.
+        n_images: how many images the data set has.
+        n_pictures: at most so many pictures; 0 for none.
+        notice: a sentence that every picture must carry, or None.
+        threshold: value of the map whose outline is drawn.
+        size: pixels of a panel's longer side.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | Path,
+        *,
+        n_images: int,
+        n_pictures: int,
+        notice: str | None,
+        threshold: float = 0.5,
+        size: int = 320,
+    ) -> None:
+        self.folder = Path(output_dir) / "overlays"
+        self.every = math.ceil(n_images / n_pictures) if n_pictures else 0
+        self.notice = notice
+        self.threshold = threshold
+        self.size = size
+        self.seen = 0
+
+    def attach(self, engine: Engine) -> None:
+        """Register with an evaluator whose batch and output are decollated."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._draw)
+
+    def _draw(self, engine: Engine) -> None:
+        for item, output in zip(engine.state.batch, engine.state.output, strict=True):
+            if self.every and self.seen % self.every == 0:
+                with replaced_file(self.folder / f"{self.seen:05d}.png") as partial:
+                    self._picture(item, output["pred"]).save(partial)
+            self.seen += 1
+
+    def _picture(self, item: Mapping[str, Any], prediction: Mapping[str, torch.Tensor]) -> Image.Image:
+        picture = open_picture(item["image_path"], "RGB")
+        picture.thumbnail((self.size, self.size), Image.Resampling.BICUBIC)
+        anomaly_map = _on_picture(prediction["anomaly_map"], picture)
+        uncertainty = _on_picture(prediction["uncertainty"], picture)
+        mask = None if item.get("mask") is None else _on_picture(item["mask"], picture) >= 0.5
+        label = {None: "", 0: ", labelled normal", 1: ", labelled abnormal"}[item.get("label")]
+        title = f"{item['class_name']}{label}, text score {float(prediction['text_score']):.3f}"
+        panels = [
+            Panel("image", picture, true_outline=mask),
+            Panel(
+                f"anomaly map, outline at {self.threshold:g}",
+                picture,
+                overlay=anomaly_map,
+                outline=anomaly_map > self.threshold,
+                true_outline=mask,
+            ),
+            Panel("uncertainty (standard deviation)", picture, overlay=uncertainty, overlay_range=(0.0, 0.5)),
+        ]
+        return panels_picture(panels, title=title, footer=self.notice)
+
+
+def _on_picture(values: torch.Tensor, picture: Image.Image) -> np.ndarray:
+    """Resize values [1, H, W] to the picture, bilinear."""
+    plane = Image.fromarray(values[0].float().cpu().numpy())
+    return np.asarray(plane.resize(picture.size, Image.Resampling.BILINEAR))
