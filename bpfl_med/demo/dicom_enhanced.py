@@ -1,4 +1,4 @@
-"""Enhanced multi-frame CT and MR, made from plain slices."""
+"""Enhanced multi-frame CT and MR, made from plain slices: the functional groups of geometry and values, no physics."""
 
 from __future__ import annotations
 

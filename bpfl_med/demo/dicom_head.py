@@ -149,6 +149,7 @@ def _empty_ct(uid_seed: str, number: int) -> Dataset:
     dataset.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
     dataset.Modality = "CT"
     dataset.Manufacturer = "bpfl_med"
+    dataset.BodyPartExamined = "HEAD"
     dataset.PatientName, dataset.PatientID = PATIENT_NAME, PATIENT_ID
     dataset.StudyDate = dataset.SeriesDate = dataset.AcquisitionDate = dataset.ContentDate = "20250102"
     dataset.StudyTime = dataset.SeriesTime = dataset.AcquisitionTime = dataset.ContentTime = "030405"
