@@ -139,8 +139,9 @@ def load_published_prompts(network: BayesPFL, path: str | Path) -> LoadReport:
     for name, place in places.items():
         if name not in weights:
             continue
-        if not _fits(weights[name], place):
-            problems.append(f"{name} is {list(weights[name].shape)}, this network needs {list(place.shape)}")
+        shape = _released_shape(name, place)
+        if tuple(weights[name].shape) != shape:
+            problems.append(f"{name} is {list(weights[name].shape)}, this network needs {list(shape)}")
         problems += [
             f"{copy} differs from {name}"
             for copy in _copies(name)
@@ -216,8 +217,3 @@ def _released_shape(name: str, place: torch.Tensor) -> tuple[int, ...]:
     if name.startswith(("PFL_normal.amor_", "PFL_abnormal.amor_")):
         return shapes[name.rsplit(".", 1)[1]](place.shape)
     return tuple(place.shape)
-
-
-def _fits(tensor: torch.Tensor, place: torch.Tensor) -> bool:
-    """Compare shapes, leaving out axes of length 1."""
-    return [n for n in tensor.shape if n != 1] == [n for n in place.shape if n != 1]
