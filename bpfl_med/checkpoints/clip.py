@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,15 @@ from bpfl_med.networks.clip_backbone import CLIPBackbone
 
 _HEAD_WIDTH = 64  # of every transformer that OpenAI published
 _OTHER_HEAD_WIDTHS = {1280: "ViT-H-14", 1408: "ViT-g-14", 1664: "ViT-bigG-14", 1792: "ViT-e-14"}
+_SIZES = {  # the entries that tell the sizes, and their numbers of axes
+    "visual.conv1.weight": 4,
+    "visual.positional_embedding": 2,
+    "visual.proj": 2,
+    "token_embedding.weight": 2,
+    "positional_embedding": 2,
+    "ln_final.weight": 1,
+    "text_projection": 2,
+}
 _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
 
 
@@ -44,6 +54,9 @@ def load_clip(
     config = open_clip.get_model_config(architecture) if architecture else _config_from_sizes(weights, Path(path))
     if config is None:
         raise ValueError(f"open_clip has no architecture {architecture!r}; see open_clip.list_models()")
+    foreign = sorted(config.keys() - {"embed_dim", "vision_cfg", "text_cfg", "quick_gelu"})
+    if foreign:
+        raise ValueError(f"{architecture} is no plain CLIP (it has {', '.join(foreign)}); use one such as ViT-L-14-336")
     clip = CLIP(**{**config, "quick_gelu": quick_gelu})
     try:
         clip.load_state_dict(weights)
@@ -82,14 +95,18 @@ def pretrained_clip(name: str, pretrained: str | None, *, image_size: int, quick
 def _clip_state_dict(content: dict[str, Any], path: Path) -> dict[str, torch.Tensor]:
     """Unwrap a training checkpoint, drop entries that are no weights, and check that this is a CLIP."""
     weights = content.get("state_dict", content)
+    if not isinstance(weights, Mapping) or not all(isinstance(key, str) for key in weights):
+        raise ValueError(f"{path} is no CLIP: its entries are not tensors by name")
     weights = {key.removeprefix("module."): value for key, value in weights.items()}
     weights = {key: value for key, value in weights.items() if key not in _NOT_WEIGHTS}
     if any(key.startswith("vision_model.") for key in weights):
         raise ValueError(f"{path} has the layout of Hugging Face transformers; give OpenAI's or open_clip's file")
-    needed = ("visual.conv1.weight", "visual.proj", "token_embedding.weight", "text_projection", "ln_final.weight")
-    missing = [key for key in needed if key not in weights]
+    missing = [key for key in _SIZES if key not in weights]
     if missing:
         raise ValueError(f"{path} is no CLIP with a vision transformer: it has no {', '.join(missing)}")
+    odd = [key for key, n_axes in _SIZES.items() if getattr(weights[key], "ndim", None) != n_axes]
+    if odd:
+        raise ValueError(f"{path} is no CLIP: {', '.join(odd)} should be of another number of axes")
     return weights
 
 

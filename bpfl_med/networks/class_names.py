@@ -40,6 +40,11 @@ def start_token_id() -> int:
     return _tokenizer().sot_token_id
 
 
+def vocabulary_size() -> int:
+    """Return how many tokens CLIP's vocabulary has."""
+    return _tokenizer().vocab_size
+
+
 def tokenize_class_names(class_names: Sequence[str], max_tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Turn class names into CLIP's byte pair tokens, each ended by the end-of-text token.
 

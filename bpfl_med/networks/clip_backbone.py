@@ -12,6 +12,7 @@ from open_clip.model import CLIP
 from open_clip.transformer import QuickGELU, ResidualAttentionBlock
 from torch import nn
 
+from bpfl_med.networks.class_names import vocabulary_size
 from bpfl_med.networks.transformer_block import transformer_block
 
 
@@ -31,7 +32,8 @@ class CLIPBackbone(nn.Module):
     """A frozen CLIP whose image tower is tapped at chosen blocks and whose text tower reads learned tokens.
 
     Args:
-        clip: open_clip's model, a vision transformer with a class token and a plain text transformer.
+        clip: open_clip's model, a vision transformer with a class token and a plain text transformer; it is taken over
+            and changed (frozen, float32, positional embedding resized), so give each backbone its own.
         image_size: height and width of the input in pixels; the positional embedding is resized to it.
         name: how people call the weights, such as "ViT-L-14-336 openai".
         pretrained: whether the weights were trained; reports say so where they were not.
@@ -183,6 +185,14 @@ def _check_architecture(clip: CLIP, name: str) -> None:
         raise ValueError(f"{name} has transformer blocks of another kind than CLIP's; use a plain ViT of CLIP")
     if visual.attn_pool is not None or visual.pool_type != "tok" or visual.final_ln_after_pool:
         raise ValueError(f"{name} does not end in a class token, which the image-specific prompts need")
+    vocabulary = len(clip.token_embedding.weight)
+    if vocabulary != vocabulary_size() or clip.text_pool_type != "argmax" or clip.attn_mask is None:
+        raise ValueError(
+            f"{name} does not read text as CLIP does: causally, in CLIP's {vocabulary_size()} tokens, up to the "
+            "end-of-text token; use one that does, such as ViT-L-14-336"
+        )
+    if not isinstance(clip.text_projection, torch.Tensor):
+        raise ValueError(f"{name} has no text projection of CLIP's kind, a matrix; use a plain ViT of CLIP")
     text_width, joint_width = clip.token_embedding.weight.shape[1], clip.text_projection.shape[-1]
     if text_width != joint_width:
         raise ValueError(
