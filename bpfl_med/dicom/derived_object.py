@@ -80,7 +80,7 @@ def tracking_identifiers(series: DicomSeries, algorithm: Algorithm) -> tuple[str
 
 
 def complete(derived: SOPClass, patient_study: PatientStudy, identity: Identity) -> None:
-    """Give an object built by highdicom its patient and study; replace the times and UIDs that it drew; all in place."""
+    """Give an object built by highdicom its patient and study, and our times and UIDs for those drawn, in place."""
     if patient_study.left_out:
         logger.warning(
             "left empty, because the value in the source is against the standard: %s", ", ".join(patient_study.left_out)
@@ -97,7 +97,7 @@ def complete(derived: SOPClass, patient_study: PatientStudy, identity: Identity)
 
 
 def name_body_part(derived: SOPClass, region: AnatomicRegion) -> None:
-    """Say in the series (PS3.3 C.7.3.1) which part of the body is seen, in place; the side of a paired part is unknown."""
+    """Say which part of the body is seen (PS3.3 C.7.3.1), in place; the side of a paired one is told to be unknown."""
     derived.BodyPartExamined = region.body_part_examined
     if region.paired:
         derived.Laterality = ""

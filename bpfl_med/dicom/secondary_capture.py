@@ -106,8 +106,8 @@ def write_secondary_capture(
 def render(image: np.ndarray, scores: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """One slice in colour.
 
-    The colour of a score s is that of matplotlib's "turbo" map, mixed in with weight 0.6 s. The outline of the mask, one
-    pixel wide and inside it, has the colour that the DICOM-SEG asks for.
+    The colour of a score s is that of matplotlib's "turbo" map, mixed in with weight 0.6 s. The outline of the mask,
+    one pixel wide and inside it, has the colour that the DICOM-SEG asks for.
 
     Args:
         image: ``[rows, columns]`` in [0, 1].
