@@ -1,0 +1,33 @@
+"""The released program's numbers for a tiny network, and our network with the same weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bpfl_med.checkpoints import load_bayes_pfl
+from bpfl_med.networks import BayesPFL
+
+
+@pytest.fixture(scope="session")
+def tiny_a(shared: Path) -> Path:
+    return shared / "parity" / "tiny_a"
+
+
+@pytest.fixture(scope="session")
+def settings(tiny_a: Path) -> dict[str, Any]:
+    return json.loads((tiny_a / "config.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def network(tiny_a: Path, settings: dict[str, Any]) -> BayesPFL:
+    return load_bayes_pfl(
+        tiny_a / "clip.pt",
+        tiny_a / "prompts.pth",
+        image_size=settings["image_size"],
+        feature_blocks=settings["features_list"],
+        n_samples=settings["sample_num"],
+    )

@@ -1,0 +1,284 @@
+"""Every number of the released program's training, row by row of `shared/parity/README.md`."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from monai.optimizers import WarmupCosineSchedule
+from parity_arrays import assert_within, read_arrays
+from torch import Tensor
+
+from bpfl_med.checkpoints import read_tensors, save_published_prompts
+from bpfl_med.losses import BayesPFLLoss, LossTerms, flow_divergence, focal_loss, orthogonal_loss
+from bpfl_med.networks import BayesPFL, PromptNoise, TrainingOutput
+
+STAGES = (1, 2)
+GROUPS = ("prompt", "temperature", "PFL", "linear")
+DISTRIBUTIONS = ("context", "normal", "abnormal")
+# absolute
+TOLERANCES = {
+    "text_embeddings": 1e-5,
+    "anomaly_logits": 2e-4,
+    **{f"stage{stage}_pro_img": 2e-5 for stage in STAGES},
+    **{
+        f"{quantity}_{name}": tolerance
+        for name in DISTRIBUTIONS
+        for quantity, tolerance in (("mu", 1e-5), ("var", 1e-5), ("z0", 5e-5), ("zk", 5e-5), ("logdet_sum", 1e-3))
+    },
+}
+# relative 1e-5
+LOSSES = [
+    f"stage{stage}_{name}"
+    for stage in STAGES
+    for name in (
+        "loss",
+        "loss_class",
+        "loss_seg",
+        "loss_focal",
+        "loss_dice",
+        "focal_per_layer",
+        "dice_per_layer",
+        "loss_dist_reg",
+        "kl_context_weighted",
+        "kl_normal_weighted",
+        "kl_abnormal_weighted",
+        "loss_text",
+        "loss_ort_normal",
+        "loss_ort_abnormal",
+    )
+]
+GRADIENTS = [
+    "prompt_context",
+    "prompt_state_normal",
+    "prompt_state_abnormal",
+    "temperature_pixel",
+    "temperature_image",
+    "context_encoder.weight_log_variance.module.4.bias",
+    "PFL_normal.state",
+    "PFL_abnormal.amor_b",
+    "PFL_abnormal.state",
+    "RCA.q_proj_pre.bias",
+    "class_mapping.bias",
+]
+COMPARED_ELSEWHERE = {
+    *(f"stage{stage}_grad_{kind}" for stage in STAGES for kind in ("l2", "sum")),
+    *(f"grad::{name}" for name in GRADIENTS),
+    *("param_names", "param_group_stage1", "param_in_stage2", "opt_losses", "opt_lr", "opt_delta_l2", "lr_factor"),
+}
+NOT_COMPARED = {
+    "images": "input",
+    "masks": "input",
+    "labels": "input",
+    "eps_context": "input",
+    "eps_normal": "input",
+    "eps_abnormal": "input",
+    "index_prompt": "input",
+    "tokens": "compared in evaluation",
+    "stage1_rec_mse_unused": "part of no loss; our network has no decoders",
+    "stage2_rec_mse_unused": "part of no loss; our network has no decoders",
+}
+
+InReleasedLayout = Callable[[BayesPFL, Callable[[str], Tensor | None]], dict[str, Tensor]]
+
+
+@pytest.fixture(scope="module")
+def released(tiny_a: Path) -> dict[str, Any]:
+    return read_arrays(tiny_a / "train_fixture.npz")
+
+
+@pytest.fixture(scope="module")
+def in_released_layout(tmp_path_factory: pytest.TempPathFactory) -> InReleasedLayout:
+    """Write one number per parameter (gradients, changes, groups) under the published names and axes."""
+    path = tmp_path_factory.mktemp("layout") / "values.pth"
+
+    @torch.no_grad()
+    def translate(network: BayesPFL, value: Callable[[str], Tensor | None]) -> dict[str, Tensor]:
+        holder = copy.deepcopy(network)
+        for name, parameter in holder.named_parameters():
+            if not name.startswith("backbone."):
+                found = value(name)
+                parameter.copy_(torch.full_like(parameter, torch.nan) if found is None else found)
+        save_published_prompts(holder, path)
+        return read_tensors(path)["MyModel"]
+
+    return translate
+
+
+def train_forward(
+    network: BayesPFL, released: dict[str, Any], names: list[str], step: int = 0
+) -> tuple[TrainingOutput, LossTerms]:
+    noise = PromptNoise(
+        released["eps_context"][step][:, None], released["eps_normal"][step], released["eps_abnormal"][step]
+    )
+    index = int(released["index_prompt"][step])
+    output = network.training_output(network.encode_image(released["images"]), names, noise, prompt_index=index)
+    mask = released["masks"][:, None].float()
+    return output, BayesPFLLoss()(output, released["labels"], mask, prompt_index=index)
+
+
+@pytest.fixture(scope="module")
+def ours(
+    network: BayesPFL, released: dict[str, Any], settings: dict[str, Any], in_released_layout: InReleasedLayout
+) -> dict[str, Any]:
+    """Everything that our network and losses give, under the released names and axes."""
+    found: dict[str, Any] = {}
+    mask = released["masks"][:, None].float()
+    for stage in STAGES:
+        network.stage = stage
+        network.zero_grad()
+        output, terms = train_forward(network, released, settings["class_names"])
+        focal = torch.stack([focal_loss(logits[:, None], mask) for logits in output.map_logits])
+        dice = torch.stack([BayesPFLLoss().dice(torch.sigmoid(logits[:, None]), mask) for logits in output.map_logits])
+        parts = {
+            "loss": terms.total if stage == 1 else terms.classification,
+            "loss_class": terms.classification,
+            "loss_seg": terms.segmentation,
+            "loss_focal": focal.sum(),
+            "loss_dice": dice.sum(),
+            "focal_per_layer": focal,
+            "dice_per_layer": dice,
+            "loss_dist_reg": terms.prompt_flow,
+            "loss_text": terms.orthogonal,
+            "loss_ort_normal": orthogonal_loss(output.text[:, :1]),
+            "loss_ort_abnormal": orthogonal_loss(output.text[:, 1:]),
+            "pro_img": output.class_logits.flatten(1),
+        }
+        for name, samples in output.samples._asdict().items():
+            parts[f"kl_{name}_weighted"] = 0.01 * flow_divergence(samples, n_images=len(mask))
+        found |= {f"stage{stage}_{name}": part.detach() for name, part in parts.items()}
+        parts["loss"].backward()
+        gradients = {name: parameter.grad for name, parameter in network.named_parameters()}
+        found[f"stage{stage}_gradients"] = in_released_layout(network, gradients.__getitem__)
+    found["text_embeddings"] = output.text.flatten(1, 2)
+    patches, refined = network.cross_attention(
+        network.encode_image(released["images"]).patch_tokens, output.text.flatten(1, 2)
+    )
+    logits = network.log_temperature_pixel.exp() * refined @ patches.transpose(-1, -2)
+    found["anomaly_logits"] = logits.unflatten(-1, (network.backbone.grid_size, -1)).transpose(0, 1)
+    for name, samples in output.samples._asdict().items():
+        found[f"mu_{name}"], found[f"var_{name}"] = samples.mean, samples.variance
+        found[f"z0_{name}"], found[f"zk_{name}"] = samples.z_0[:, 0], samples.z_k[:, 0]
+        found[f"logdet_sum_{name}"] = samples.log_dets[:, 0].sum(-1)
+    return found
+
+
+def test_every_array_of_the_fixture_is_accounted_for(released: dict[str, Any]) -> None:
+    groups = [set(TOLERANCES), set(LOSSES), COMPARED_ELSEWHERE, set(NOT_COMPARED)]
+    assert set.union(*groups) == released.keys()
+    assert sum(map(len, groups)) == len(released)
+
+
+@pytest.mark.parametrize("name", TOLERANCES)
+def test_quantity(name: str, ours: dict[str, Any], released: dict[str, Any]) -> None:
+    assert_within(ours[name], released[name], TOLERANCES[name])
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_loss(name: str, ours: dict[str, Any], released: dict[str, Any]) -> None:
+    assert_within(ours[name], released[name], 1e-5, relative=True)
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_gradient(name: str, ours: dict[str, Any], released: dict[str, Any]) -> None:
+    expected = released[f"grad::{name}"]
+    assert_within(ours["stage1_gradients"][name], expected, 1e-4 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_gradient_of_every_parameter(stage: int, ours: dict[str, Any], released: dict[str, Any]) -> None:
+    gradients = ours[f"stage{stage}_gradients"]
+    norms, sums = released[f"stage{stage}_grad_l2"], released[f"stage{stage}_grad_sum"]
+    wrong = []
+    for name, norm, total in zip(released["param_names"], norms, sums, strict=True):
+        ours_has_none = name not in gradients or bool(gradients[name].isnan().all())
+        if norm == -1 or ours_has_none:
+            agree = norm == -1 and ours_has_none and bool(total.isnan())
+        elif name == "fuse.compress.bias":  # a softmax ignores what is added to all scores: zero but for rounding
+            agree = max(float(norm), float(gradients[name].abs().max())) < 1e-6
+        else:
+            gradient = gradients[name].double()
+            agree = abs(gradient.norm() / norm - 1) <= 1e-4 and abs(gradient.sum() - total) <= 1e-4 * norm
+        if not agree:
+            wrong.append(name)
+    assert not wrong
+    assert (norms > 0).sum() > 20  # the comparison is not empty
+
+
+def parameter_group(name: str) -> str:
+    if name.startswith("prompt_bank."):
+        return "prompt"
+    if name.startswith("log_temperature_"):
+        return "temperature"
+    return (
+        "PFL" if name.startswith(("prompt_flow.context.", "prompt_flow.normal.", "prompt_flow.abnormal.")) else "linear"
+    )
+
+
+def test_parameter_groups(network: BayesPFL, released: dict[str, Any], in_released_layout: InReleasedLayout) -> None:
+    ours = in_released_layout(network, lambda name: torch.tensor(float(GROUPS.index(parameter_group(name)))))
+    stage_2 = in_released_layout(
+        network,
+        lambda name: torch.tensor(float(name.startswith("text_score."))),
+    )
+    for name, group, in_stage_2 in zip(
+        released["param_names"], released["param_group_stage1"], released["param_in_stage2"], strict=True
+    ):
+        if name in ours:
+            assert set(ours[name].flatten().tolist()) == {GROUPS.index(group)}, name
+            assert set(stage_2[name].flatten().tolist()) == {float(in_stage_2)}, name
+        else:
+            assert "decoder." in name or ".p_mu." in name
+
+
+def test_three_steps_of_stage_1(
+    network: BayesPFL, released: dict[str, Any], settings: dict[str, Any], in_released_layout: InReleasedLayout
+) -> None:
+    """Losses and gradients stay right over steps, with the released groups, Adam and schedule."""
+    training = settings["train"]
+    network = copy.deepcopy(network)
+    network.stage = 1
+    before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+    groups = [
+        {
+            "params": [
+                p for name, p in network.named_parameters() if p.requires_grad and parameter_group(name) == group
+            ],
+            "lr": training["lr"][group],
+        }
+        for group in GROUPS
+    ]
+    optimizer = torch.optim.Adam(groups, betas=tuple(training["betas"]))
+    schedule = WarmupCosineSchedule(optimizer, training["warmup_steps"], training["total_steps"])
+    for step in range(training["steps"]):
+        rates = torch.tensor([group["lr"] for group in optimizer.param_groups]).double()
+        assert_within(rates, released["opt_lr"][step], 1e-9)
+        optimizer.zero_grad()
+        _, terms = train_forward(network, released, settings["class_names"], step)
+        losses = torch.stack([terms.segmentation, terms.classification, terms.prompt_flow, terms.orthogonal])
+        assert_within(losses, released["opt_losses"][step], 1e-4, relative=True)
+        terms.total.backward()
+        optimizer.step()
+        schedule.step()
+    change = in_released_layout(network, lambda name: network.get_parameter(name).detach() - before[name])
+    for name, expected in zip(released["param_names"], released["opt_delta_l2"], strict=True):
+        if name in change:
+            assert float(change[name].double().norm()) == pytest.approx(float(expected), rel=1e-2), name
+        else:
+            assert expected == 0, name
+
+
+def test_schedule(released: dict[str, Any], settings: dict[str, Any]) -> None:
+    training = settings["train"]
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    schedule = WarmupCosineSchedule(optimizer, training["warmup_steps"], training["total_steps"])
+    factors = []
+    for _ in range(training["total_steps"]):
+        factors.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    assert_within(torch.tensor(factors, dtype=torch.float64), released["lr_factor"], 1e-9)
