@@ -37,8 +37,10 @@ class PixelMetrics:
     Args:
         fpr_limit: where the integral of AUPRO ends, in (0, 1].
         memory_limit: bytes that this object may hold, in `update` (besides copies of the batch at hand) and in
-            `compute`. Scores beyond it go to disk: 4 bytes a normal pixel, 8 an abnormal one.
-        directory: where they go; None is the system's temporary folder. Emptied when the object goes.
+            `compute`; taken only as images come. Scores beyond it go to disk: 4 bytes a normal pixel, 8 an abnormal
+            one. The default holds for 2e10 pixels; their bound grows with the limit's power 1.5.
+        directory: where they go, a folder on a real disk; None is the system's temporary folder. The files are deleted
+            with the object.
 
     Raises:
         ValueError: `fpr_limit` is outside (0, 1], or `memory_limit` is below 1 MiB.

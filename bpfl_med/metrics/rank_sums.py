@@ -18,9 +18,9 @@ class RankSums:
         AP    = sum_j p_j TP_j / (TP_j + a_j + t_j) / P                      sum of precision times step of recall
         F1max = max_j 2 TP_j / (P + TP_j + a_j + t_j)
 
-    A threshold between two v_j, or below the last one, only adds false positives, so it changes none of the three. The
-    mean overlap of R regions (PRO) over the FPR is such a curve too: its step at v_j is w_j / R, where w_j is the sum
-    of 1 / (area of its region) over the p_j pixels. Its area up to the FPR limit L, the last trapezoid cut at L, is
+    A threshold between two v_j, or below the last one, only adds false positives, so AP and F1max do not need it. The
+    mean overlap of R regions (PRO) over the FPR is a curve like the TPR's: its step at v_j is w_j / R, where w_j is the
+    sum of 1 / (area of its region) over the p_j pixels. Its area up to the FPR limit L, the last trapezoid cut there:
 
         AUPRO = sum_j w_j (L - c_j + (c_j - b_j)^2 / (2 (x_j - a_j / N))) / (R L)
         x_j = (a_j + t_j) / N,   c_j = min(x_j, L),   b_j = min(a_j / N, L),   0 / 0 = 0
@@ -70,7 +70,7 @@ class RankSums:
         self._ap += float(np.sum(n_equal * (true_positives / predicted)))
 
         f1 = 2 * true_positives / (self._p + predicted)
-        best = f1.size - 1 - int(np.argmax(f1[::-1]))  # of equal F1 the lowest threshold
+        best = f1.size - 1 - int(np.argmax(f1[::-1]))  # of equal F1 the lowest threshold, as in scikit-learn's order
         if f1[best] >= self._f1_max:
             self._f1_max, self._threshold = float(f1[best]), float(scores[best])
 
