@@ -34,7 +34,8 @@ def write_parametric_map(
     """Write the scores of all slices as a float32 parametric map, without loss and without compression.
 
     Each frame carries the position and orientation of its own source image, in the same frame of reference, and refers
-    to it.
+    to it. The frames ascend along the normal of the slices (row direction x column direction): dcmqi 1.5.7, and 3D
+    Slicer with it, stacks the frames of a map as they come, whatever position they tell, and would turn it over.
 
     Args:
         path: the file to write; it appears whole or not at all, and replaces an older one.
@@ -89,9 +90,24 @@ def write_parametric_map(
     )
     name_body_part(parametric_map, region)
     _add_frame_anatomy(parametric_map, region)
+    parametric_map = _ascending(parametric_map, series)
     complete(parametric_map, source.patient_study, identity)
     save(parametric_map, path)
     return parametric_map
+
+
+def _ascending(parametric_map: ParametricMap, series: DicomSeries) -> ParametricMap:
+    """The same map with its frames, which highdicom has put in descending order, ascending along the normal."""
+    groups = list(parametric_map.PerFrameFunctionalGroupsSequence)
+    normal = np.cross(series.orientation[:3], series.orientation[3:])
+    height = [np.dot(group.PlanePositionSequence[0].ImagePositionPatient, normal) for group in groups]
+    order = np.argsort(height)
+    for place, index in enumerate(order, start=1):
+        groups[index].FrameContentSequence[0].DimensionIndexValues = [place]
+    parametric_map.PerFrameFunctionalGroupsSequence = [groups[index] for index in order]
+    stored = np.frombuffer(parametric_map.FloatPixelData, np.float32).reshape(len(groups), -1)
+    parametric_map.FloatPixelData = stored[order].tobytes()
+    return ParametricMap.from_dataset(parametric_map, copy=False)
 
 
 def _add_frame_anatomy(parametric_map: ParametricMap, region: AnatomicRegion) -> None:
