@@ -110,11 +110,13 @@ def ct_slices(
         One data set per height, in that order, with instance numbers from 1.
     """
     slices = []
+    normal = np.cross(orientation[:3], orientation[3:])
     for number, height in enumerate(heights, start=1):
         corner = _CENTER + height * table
         corner = corner - orientation[:3] * PIXEL_SPACING[1] * (COLUMNS - 1) / 2
         corner = np.round(corner - orientation[3:] * PIXEL_SPACING[0] * (ROWS - 1) / 2, 6)
         dataset = _empty_ct(uid_seed, number)
+        dataset.GantryDetectorTilt = f"{np.degrees(np.arccos(np.clip(table @ normal, -1.0, 1.0))):.3f}"
         dataset.ImageOrientationPatient = [f"{v:.6f}" for v in orientation]
         dataset.ImagePositionPatient = [f"{v:.6f}" for v in corner]
         set_pixels(dataset, np.rint(head.hounsfield(pixel_points(corner, orientation))) + STORED_ZERO)

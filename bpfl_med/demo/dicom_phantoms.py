@@ -48,7 +48,7 @@ class DicomPhantom:
         return self.head.lesion_radius
 
 
-def write_series(folder: str | Path, *, kind: str = "axial", plane: str = "axial", seed: int = 0) -> DicomPhantom:
+def write_series(folder: str | Path, *, kind: str = "axial", plane: str | None = None, seed: int = 0) -> DicomPhantom:
     """Write a synthetic head CT of 24 slices of 64 x 48 pixels as DICOM.
 
     The same arguments give the same bytes.
@@ -56,8 +56,8 @@ def write_series(folder: str | Path, *, kind: str = "axial", plane: str = "axial
     Args:
         folder: where the files go; made if absent.
         kind: one of `KINDS`.
-        plane: "axial", "coronal", "sagittal" or "oblique": the plane of the slices, whatever the form. A kind of these
-            names sets it too.
+        plane: "axial", "coronal", "sagittal" or "oblique": the plane of the slices. By default that of the kind, where
+            the kind is named after one, else axial.
         seed: moves the lesion and makes other UIDs.
 
     Returns:
@@ -66,7 +66,7 @@ def write_series(folder: str | Path, *, kind: str = "axial", plane: str = "axial
     Raises:
         ValueError: there is no such kind or plane.
     """
-    plane = kind if kind in ORIENTATIONS else plane
+    plane = plane or (kind if kind in ORIENTATIONS else "axial")
     for name, value, known in (("kind", kind, KINDS), ("plane", plane, tuple(ORIENTATIONS))):
         if value not in known:
             raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")

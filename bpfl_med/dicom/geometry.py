@@ -103,7 +103,7 @@ def is_even(stack: Stack) -> bool:
     if count < 3:
         return True
     grid = np.linspace(stack.heights[0], stack.heights[-1], count)
-    tolerance = min(POSITION_TOLERANCE, 0.1 * float(grid[1] - grid[0]))
+    tolerance = min(POSITION_TOLERANCE, 0.2 * float(grid[1] - grid[0]))
     return bool(np.abs(stack.heights - grid).max() <= tolerance)
 
 

@@ -1,0 +1,227 @@
+"""A series is ordered by position, and what has no true geometry is refused by name."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import highdicom
+import nibabel as nib
+import numpy as np
+import pydicom
+import pytest
+
+from bpfl_med.demo.dicom_head import PATIENT_ID, PATIENT_NAME
+from bpfl_med.demo.dicom_phantoms import write_series
+from bpfl_med.dicom import DicomSeries, SeriesError, find_series, load_series, read_volume, select_series
+
+TRUE_ORDER = [
+    "axial",
+    "sagittal",
+    "coronal",
+    "oblique",
+    "reversed",
+    "shuffled",
+    "equal_instance_numbers",
+    "duplicate_instance",
+    "localiser",
+    "clutter",
+    "tilted",
+    "enhanced_ct",
+    "enhanced_mr",
+    "enhanced_shuffled",
+    "implicit_vr",
+]
+
+REFUSED = {
+    "missing_slice": r"image012\.dcm, \S+image013\.dcm: these neighbours are 12\.00 mm apart, most others 6\.00 mm",
+    "enhanced_gap": r"image001\.dcm \(frame 12\), \S+image001\.dcm \(frame 13\): these neighbours are 12\.00 mm apart",
+    "two_phases": r"image001\.dcm, \S+image002\.dcm: two images at one slice position \(they differ in Acq",
+    "two_echoes": r"two images at one slice position \(they differ in EchoTime\), at 24 positions",
+    "enhanced_4d": r"\(frame 1\), \S+ \(frame 2\): two images .*\(they differ in TemporalPositionIndex\).* 4-D series",
+    "mixed_orientation": r"image013\.dcm: another ImageOrientationPatient than the other 23 of 24 slices",
+    "mixed_matrix": r"image013\.dcm: another matrix \(Rows x Columns\) than the other 23 of 24 slices",
+    "mixed_spacing": r"image013\.dcm: another PixelSpacing than the other 23 of 24 slices",
+    "mixed_frame_of_reference": r"image013\.dcm: another FrameOfReferenceUID than the other 23 of 24 slices",
+    "shifted_slice": r"/image013\.dcm: shifted inside the slice plane",
+    "no_position": r"/image013\.dcm: no usable ImagePositionPatient",
+    "no_orientation": r"image001\.dcm, .* and 21 more: no usable ImageOrientationPatient",
+    "no_spacing": r"no PixelSpacing above zero",
+    "zero_spacing": r"no PixelSpacing above zero",
+    "rgb": r"not a grey image",
+    "truncated": r"image013\.dcm: its pixel data are cut short: 6044 bytes of 6144",
+    "truncated_compressed": r"image013\.dcm: its compressed pixel data are cut short",
+    "empty_file": r"image013\.dcm: the file is empty",
+    "report": r"no image series \(DICOM objects that are no scanned images \(SR\): 1\)",
+    "mixed_series": r"2 image series, so choose one by its UID: \S+ \(CT, \d+ slices, 64 x 48, axial, 3\.5 x 4\.2",
+}
+
+
+def lps(affine: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """Patient coordinates (LPS, mm) of (column, row, slice) indices ``[n, 3]``."""
+    return (indices @ affine[:3, :3].T + affine[:3, 3]) * [-1, -1, 1]
+
+
+@pytest.mark.parametrize("kind", TRUE_ORDER)
+def test_every_voxel_lies_where_the_affine_says(tmp_path, kind):
+    phantom = write_series(tmp_path, kind=kind, seed=3)
+    series = select_series(tmp_path)
+    volume = read_volume(series)
+    assert series.series_uid == phantom.series_uid
+    assert series.shape == volume.shape == (24, 64, 48)
+    indices = np.indices(series.shape)[::-1].reshape(3, -1).T
+    expected = phantom.head.hounsfield(lps(series.affine, indices)).reshape(series.shape)
+    np.testing.assert_allclose(volume, expected, atol=0.51)  # stored as whole numbers
+    lesion = np.argwhere((volume > 200) & (volume < 600))[:, ::-1]
+    assert np.linalg.norm(lps(series.affine, lesion).mean(axis=0) - phantom.lesion_center) < 1.0
+    assert (np.diff(series.positions @ np.cross(series.orientation[:3], series.orientation[3:])) > 0).all()
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_has_no_true_geometry_is_refused_by_name(tmp_path, kind):
+    write_series(tmp_path, kind=kind)
+    with pytest.raises(SeriesError, match=REFUSED[kind]) as error:
+        select_series(tmp_path)
+    text = str(error.value)
+    assert "\n" not in text
+    assert PATIENT_NAME not in text
+    assert PATIENT_ID not in text
+
+
+def assert_equal_in_space(series: DicomSeries, other: np.ndarray, other_affine: np.ndarray, atol: float = 1e-6) -> None:
+    """Voxels of a series have equal ones at the same place (RAS, mm) in another reader's array of the same size."""
+    volume = read_volume(series).transpose(2, 1, 0)
+    indices = np.random.default_rng(0).integers(volume.shape, size=(50_000, 3))
+    there = np.linalg.inv(other_affine) @ series.affine
+    places = indices @ there[:3, :3].T + there[:3, 3]
+    nearest = np.rint(places).astype(int)
+    np.testing.assert_allclose(places, nearest, atol=1e-3)  # voxels
+    np.testing.assert_allclose(other[tuple(nearest.T)], volume[tuple(indices.T)], rtol=1e-6, atol=atol)
+    assert other.shape == tuple(np.array(volume.shape)[np.abs(there[:3, :3]).argmax(axis=1)])
+
+
+def highdicom_volume(series: DicomSeries) -> tuple[np.ndarray, np.ndarray]:
+    volume = highdicom.get_volume_from_series([pydicom.dcmread(file) for file in series.files])
+    return volume.array, np.diag([-1, -1, 1, 1]) @ volume.affine
+
+
+@pytest.mark.parametrize("kind", ["axial", "sagittal", "coronal", "oblique", "shuffled", "own_rescale", "jpeg_ls"])
+def test_phantoms_are_as_highdicom_reads_them(tmp_path, kind):
+    write_series(tmp_path, kind=kind)
+    series = select_series(tmp_path)
+    assert_equal_in_space(series, *highdicom_volume(series), atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["axial", "oblique", "coronal"])
+@pytest.mark.skipif(shutil.which("dcm2niix") is None, reason="dcm2niix is not installed")
+def test_phantoms_are_as_dcm2niix_reads_them(tmp_path, kind):
+    write_series(tmp_path / "in", kind=kind)
+    (tmp_path / "out").mkdir()
+    command = ["dcm2niix", "-m", "y", "-b", "n", "-f", "scan", "-o", str(tmp_path / "out"), str(tmp_path / "in")]
+    subprocess.run(command, check=True, capture_output=True)
+    image = nib.load(tmp_path / "out" / "scan.nii")
+    assert_equal_in_space(select_series(tmp_path / "in"), image.get_fdata(), image.affine, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["dicom_mr_schwannoma", "dicom_seg_liver/ct-3slice", "dicom_seg_liver/24x38x3/image"])
+def test_real_series_are_as_highdicom_reads_them(shared, name):
+    series = select_series(shared / "data" / name)
+    array, affine = highdicom_volume(series)
+    array = np.where(array < -1500, array[array >= -1500].min(), array)  # the padding of this scanner
+    assert_equal_in_space(series, array, affine)
+
+
+def test_a_real_multi_frame_image_equals_the_single_frames_that_it_was_made_of(shared):
+    folder = shared / "data/dicom_seg_liver/23x38x3"
+    multi, single = select_series(folder / "multiframe"), select_series(folder / "image")
+    np.testing.assert_array_equal(read_volume(multi), read_volume(single))
+    np.testing.assert_allclose(multi.affine, single.affine, atol=1e-6)
+    assert multi.frame_numbers == (1, 2, 3) or multi.frame_numbers == (3, 2, 1)
+
+
+def test_what_is_dropped_is_named(tmp_path):
+    write_series(tmp_path / "a", kind="localiser")
+    write_series(tmp_path / "b", kind="duplicate_instance")
+    write_series(tmp_path / "c", kind="clutter")
+    assert select_series(tmp_path / "a").notes == ("Localiser images left out: image001.dcm.",)
+    assert select_series(tmp_path / "b").notes == (
+        "Images found twice (same SOPInstanceUID, same contents) and used once: 1.",
+    )
+    assert select_series(tmp_path / "c").notes == (
+        "Passed over under the given path "
+        "(DICOM objects that are no scanned images (SR): 1, files that are not DICOM: 1).",
+    )
+
+
+def test_one_instance_in_two_versions_is_refused(tmp_path):
+    phantom = write_series(tmp_path)
+    dataset = pydicom.dcmread(phantom.files[3])
+    dataset.PixelData = bytes(len(dataset.PixelData))
+    dataset.save_as(tmp_path / "other.dcm")
+    with pytest.raises(
+        SeriesError, match=r"image004\.dcm, \S+other\.dcm: the same SOPInstanceUID with different contents"
+    ):
+        select_series(tmp_path)
+
+
+def test_one_instance_compressed_and_plain_is_used_once(tmp_path):
+    phantom = write_series(tmp_path)
+    dataset = pydicom.dcmread(phantom.files[3])
+    dataset.compress(pydicom.uid.RLELossless, generate_instance_uid=False)
+    dataset.save_as(tmp_path / "other.dcm")
+    assert len(select_series(tmp_path).files) == 24
+
+
+def test_one_series_of_several_is_taken_by_its_uid(tmp_path):
+    phantom = write_series(tmp_path, kind="mixed_series")
+    assert sorted(len(found.frames) for found in find_series(tmp_path)) == [8, 24]
+    assert len(select_series(tmp_path, phantom.series_uid).files) == 24
+    with pytest.raises(SeriesError, match=r"no image series 1\.2\.3; there are \S+ \(CT, "):
+        select_series(tmp_path, "1.2.3")
+    assert [len(load_series(found).files) for found in find_series(tmp_path)].count(8) == 1
+
+
+def test_a_damaged_file_of_another_folder_does_not_stop_a_series(tmp_path):
+    write_series(tmp_path / "a")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "x.dcm").write_bytes(b"")
+    assert len(select_series(tmp_path).files) == 24
+    (tmp_path / "a" / "x.dcm").write_text("no DICOM")
+    with pytest.raises(SeriesError, match=r"x\.dcm: the file is not DICOM, though it is named so"):
+        select_series(tmp_path)
+
+
+def test_nothing_to_read_is_said(tmp_path):
+    with pytest.raises(SeriesError, match="nowhere: no such file or folder"):
+        find_series(tmp_path / "nowhere")
+    with pytest.raises(SeriesError, match=r"no image series \(no files at all\)"):
+        find_series(tmp_path)
+
+
+def test_a_file_without_preamble_is_read(tmp_path):
+    phantom = write_series(tmp_path)
+    for file in phantom.files:
+        dataset = pydicom.dcmread(file)
+        dataset.file_meta.clear()
+        pydicom.dcmwrite(file, dataset, implicit_vr=True, little_endian=True, force_encoding=True)
+    series = select_series(tmp_path)
+    assert read_volume(series).max() == 900
+
+
+def test_an_unknown_transfer_syntax_is_refused(tmp_path):
+    phantom = write_series(tmp_path)
+    dataset = pydicom.dcmread(phantom.files[0])
+    dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.100"
+    dataset.PixelData = pydicom.encaps.encapsulate([b"1234"])
+    dataset.save_as(phantom.files[0])
+    with pytest.raises(SeriesError, match=r"image001\.dcm: its transfer syntax MPEG2 .* is not supported"):
+        select_series(tmp_path)
+
+
+def test_a_missing_decoder_is_named(tmp_path, monkeypatch):
+    write_series(tmp_path, kind="jpeg_2000")
+    monkeypatch.setattr(type(pydicom.pixels.get_decoder(pydicom.uid.JPEG2000Lossless)), "is_available", False)
+    with pytest.raises(
+        SeriesError, match=r"pixels are JPEG 2000 .*; install pylibjpeg-openjpeg or python-gdcm to decode"
+    ):
+        select_series(tmp_path)

@@ -1,0 +1,136 @@
+"""Stored pixels become real values, whatever their packing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pydicom
+import pytest
+
+from bpfl_med.demo.dicom_phantoms import write_series
+from bpfl_med.dicom import SeriesError, read_volume, select_series
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory) -> np.ndarray:
+    folder = tmp_path_factory.mktemp("plain")
+    write_series(folder)
+    return read_volume(select_series(folder))
+
+
+def volume_of(folder, kind) -> np.ndarray:
+    write_series(folder, kind=kind)
+    volume = read_volume(select_series(folder))
+    assert volume.dtype == np.float32
+    assert np.isfinite(volume).all()
+    return volume
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["implicit_vr", "deflated", "rle", "jpeg_ls", "jpeg_2000", "jpeg_lossless", "enhanced_ct", "enhanced_shuffled"],
+)
+def test_every_lossless_packing_gives_the_same_values(tmp_path, plain, kind):
+    np.testing.assert_array_equal(volume_of(tmp_path, kind), plain)
+
+
+def test_jpeg_lossless_is_the_one_that_archives_use(tmp_path):
+    phantom = write_series(tmp_path, kind="jpeg_lossless")
+    assert pydicom.dcmread(phantom.files[0]).file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.4.70"
+
+
+def test_monochrome1_is_inverted_and_said(tmp_path, plain):
+    np.testing.assert_array_equal(volume_of(tmp_path, "monochrome1"), plain)
+    assert select_series(tmp_path).notes == (
+        "MONOCHROME1 slices, whose stored values are inverted before they are rescaled: 24.",
+    )
+
+
+def test_signed_monochrome1_is_inverted_about_its_own_middle(tmp_path, plain):
+    phantom = write_series(tmp_path)
+    for file in phantom.files:
+        dataset = pydicom.dcmread(file)
+        dataset.PixelRepresentation, dataset.BitsStored, dataset.HighBit = 1, 16, 15
+        dataset.PhotometricInterpretation = "MONOCHROME1"
+        dataset.PixelData = (-1 - dataset.pixel_array.astype(np.int16)).tobytes()
+        dataset.save_as(file)
+    np.testing.assert_array_equal(read_volume(select_series(tmp_path)), plain)
+
+
+def test_each_slice_has_its_own_slope_and_intercept(tmp_path, plain):
+    np.testing.assert_allclose(volume_of(tmp_path, "own_rescale"), plain, atol=0.88)  # half of the largest slope, 1.75
+
+
+def test_a_modality_lookup_table_is_applied(tmp_path, plain):
+    np.testing.assert_array_equal(volume_of(tmp_path, "lookup_table"), plain + 1024 + 5000)
+
+
+@pytest.mark.parametrize("kind", ["padding", "undeclared_padding"])
+def test_padding_takes_the_lowest_real_value(tmp_path, plain, kind):
+    volume = volume_of(tmp_path, kind)
+    assert volume.min() == -1000
+    inside = np.hypot((np.arange(64)[:, None] - 31.5) / 32, (np.arange(48) - 23.5) / 24) <= 1
+    np.testing.assert_array_equal(volume[:, inside], plain[:, inside])
+    assert (volume[:, ~inside] == -1000).all()
+
+
+def test_padding_written_as_an_unsigned_number_is_known(tmp_path):
+    phantom = write_series(tmp_path, kind="padding")
+    for file in phantom.files:
+        dataset = pydicom.dcmread(file)
+        dataset.Modality, dataset.RescaleType = "MR", "US"  # no help from Hounsfield units
+        del dataset["PixelPaddingValue"]
+        dataset.add_new("PixelPaddingValue", "US", 65536 - 2000)
+        dataset.save_as(file)
+    assert read_volume(select_series(tmp_path)).min() == -1000
+
+
+def test_a_padding_range_is_known(tmp_path):
+    phantom = write_series(tmp_path)
+    for file in phantom.files:
+        dataset = pydicom.dcmread(file)
+        dataset.add_new("PixelPaddingValue", "US", 0)
+        dataset.add_new("PixelPaddingRangeLimit", "US", 1024 + 30)
+        dataset.save_as(file)
+    assert read_volume(select_series(tmp_path)).min() == 31
+
+
+def test_nothing_but_padding_is_refused(tmp_path):
+    phantom = write_series(tmp_path)
+    for file in phantom.files:
+        dataset = pydicom.dcmread(file)
+        dataset.add_new("PixelPaddingValue", "US", 0)
+        dataset.add_new("PixelPaddingRangeLimit", "US", 4095)
+        dataset.save_as(file)
+    with pytest.raises(SeriesError, match=r"image001\.dcm and 23 more: all pixels are padding"):
+        read_volume(select_series(tmp_path))
+
+
+def test_a_slope_of_zero_is_refused(tmp_path):
+    phantom = write_series(tmp_path)
+    dataset = pydicom.dcmread(phantom.files[4])
+    dataset.RescaleSlope = 0
+    dataset.save_as(phantom.files[4])
+    with pytest.raises(SeriesError, match=r"image005\.dcm: a RescaleSlope that is zero"):
+        select_series(tmp_path)
+
+
+def test_ct_without_rescale_is_read_and_said(tmp_path, plain):
+    phantom = write_series(tmp_path)
+    for file in phantom.files:
+        dataset = pydicom.dcmread(file)
+        del dataset.RescaleSlope, dataset.RescaleIntercept
+        dataset.save_as(file)
+    series = select_series(tmp_path)
+    np.testing.assert_array_equal(read_volume(series), plain + 1024)
+    assert series.notes == ("Some CT slices have no rescale slope and intercept: their stored values are taken as HU.",)
+
+
+@pytest.mark.parametrize("kind", ["jpeg_ls", "jpeg_2000", "rle"])
+def test_pixels_that_do_not_decode_are_named(tmp_path, kind):
+    phantom = write_series(tmp_path, kind=kind)
+    dataset = pydicom.dcmread(phantom.files[7])
+    dataset.PixelData = pydicom.encaps.encapsulate([bytes(200)])
+    dataset["PixelData"].VR = "OB"
+    dataset.save_as(phantom.files[7])
+    with pytest.raises(SeriesError, match=r"image008\.dcm: its pixels cannot be decoded \(\w+\); copy the file"):
+        read_volume(select_series(tmp_path))
