@@ -110,7 +110,7 @@ class PromptFlow(nn.Module):
         super().__init__()
         self.context_base, self.context = _distribution("context", context, width, hidden_width, n_flows)
         self.state_base, self.normal = _distribution("state", state, width, hidden_width, n_flows)
-        self.abnormal = _flow(state, width, n_flows)
+        self.abnormal = None if state == "off" else _flow(state, width, n_flows)
 
     def forward(self, global_feature: torch.Tensor, noise: PromptNoise) -> PromptSamples:
         """Sample the three distributions for N images.
@@ -154,7 +154,7 @@ def _perceptron(width: int, hidden_width: int) -> nn.Sequential:
     )
 
 
-def _flow(kind: Conditioning, width: int, n_flows: int) -> nn.Module | None:
+def _flow(kind: Conditioning, width: int, n_flows: int) -> nn.Module:
     return {"image_specific": ImageSpecificFlow, "image_agnostic": ImageAgnosticFlow}[kind](width, n_flows)
 
 
