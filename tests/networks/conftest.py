@@ -1,0 +1,54 @@
+"""Networks with weights far from their start, so that no term is close to nothing."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import open_clip
+import pytest
+import torch
+
+from bpfl_med.networks import BayesPFL, CLIPBackbone
+
+MakeNetwork = Callable[..., BayesPFL]
+
+
+@torch.no_grad()
+def train_like(network: BayesPFL, seed: int = 1) -> BayesPFL:
+    """Give every trainable weight a random value that matters."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in network.named_parameters():
+        if not name.startswith(("backbone.", "log_temperature")):
+            width = parameter.shape[-1] if parameter.ndim > 1 else 10
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) / width**0.5)
+    network.log_temperature_pixel.fill_(2.0)
+    network.log_temperature_image.fill_(1.5)
+    return network
+
+
+@pytest.fixture(scope="session")
+def make_network(small_clip: open_clip.CLIP) -> MakeNetwork:
+    """Make a small network; image size and activation are the backbone's, the rest are hyper-parameters."""
+
+    def make(image_size: int = 24, quick_gelu: bool = False, **hyper_parameters: Any) -> BayesPFL:
+        clip = copy.deepcopy(small_clip)
+        if quick_gelu:
+            for block in (*clip.visual.transformer.resblocks, *clip.transformer.resblocks):
+                block.mlp.gelu = open_clip.transformer.QuickGELU()
+        backbone = CLIPBackbone(clip, image_size=image_size, name="tiny", pretrained=False)
+        settings = {"feature_blocks": (2, 4), "n_prompts": 2, "n_samples": 3, "n_flows": 3, "context_length": 2}
+        return train_like(BayesPFL(backbone, **{**settings, "state_length": 3, **hyper_parameters})).eval()
+
+    return make
+
+
+@pytest.fixture
+def images() -> Callable[..., torch.Tensor]:
+    """Random pictures [N, 3, H, H]."""
+
+    def draw(n: int, size: int = 24, seed: int = 5) -> torch.Tensor:
+        return torch.randn(n, 3, size, size, generator=torch.Generator().manual_seed(seed))
+
+    return draw
