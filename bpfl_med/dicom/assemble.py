@@ -95,10 +95,10 @@ def _same_pixels(one: Frame, other: Frame) -> bool:
 
 def _drop_localisers(frames: list[Frame], notes: list[str]) -> list[Frame]:
     """Leave out the overview images that some scanners file under the UID of the series that was planned on them."""
-    slices = [f for f in frames if not {"LOCALIZER", "SCOUT"} & {v.upper() for v in f.image_type}]
+    slices = [f for f in frames if not f.is_localiser]
     if not slices or len(slices) == len(frames):
         return frames
-    names = ", ".join(dict.fromkeys(f.path.name for f in frames if f not in slices))
+    names = ", ".join(dict.fromkeys(f.path.name for f in frames if f.is_localiser))
     notes.append(f"Localiser images left out: {names}.")
     return slices
 

@@ -54,7 +54,7 @@ class FoundSeries:
             parts.append(f"{frame.spacing[0]:g} x {frame.spacing[1]:g} mm")
         if not frame.photometric.startswith("MONOCHROME"):
             parts.append("colour")
-        if "LOCALIZER" in frame.image_type:
+        if frame.is_localiser:
             parts.append("localiser")
         return ", ".join(parts)
 
@@ -167,28 +167,34 @@ def _files_under(root: Path) -> list[Path]:
         raise SeriesError(f"{root}: no such file or folder")
     if root.is_file():
         return [root]
-    files = (p for p in root.rglob("*") if p.is_file())
+    files = (p for p in root.rglob("*") if p.is_file() or not p.exists())  # a link to nothing is a lost slice
     return sorted(p for p in files if not any(part.startswith(".") for part in p.relative_to(root).parts))
 
 
 def _read_file(file: Path) -> list[Frame] | str:
     """The frames of a file that is an image, else the reason for which it is passed over."""
     ending = file.suffix.lower()
-    if file.stat().st_size == 0 and (ending in {"", *_DICOM_ENDINGS} or ending[1:].isdigit()):
+    try:
+        size, looks_right = file.stat().st_size, is_dicom(file)
+    except OSError as error:
+        raise DamagedFileError(f"the file cannot be opened ({type(error).__name__})") from error
+    if size == 0 and (ending in {"", *_DICOM_ENDINGS} or ending[1:].isdigit()):
         raise DamagedFileError("the file is empty")
-    if not is_dicom(file):
+    if not looks_right:
         if ending in _DICOM_ENDINGS:
             raise DamagedFileError("the file is not DICOM, though it is named so")
         return "files that are not DICOM"
-    header, has_pixels = read_header(file)
-    if not is_image(header, has_pixels):
-        return f"DICOM objects that are no scanned images ({header.get('Modality') or 'DICOMDIR'})"
+    try:
+        header, has_pixels = read_header(file)
+        if not is_image(header, has_pixels):
+            return f"DICOM objects that are no scanned images ({header.get('Modality') or 'DICOMDIR'})"
+        frames = list(frames_of(header, file))
+    except DamagedFileError:
+        raise
+    except Exception as error:  # pydicom meets a damaged header in many ways
+        raise DamagedFileError(f"the file is cut short or its header is damaged ({type(error).__name__})") from error
     if not has_pixels:
         raise DamagedFileError("the image has no pixel data")
-    try:
-        frames = list(frames_of(header, file))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise DamagedFileError(f"its header cannot be parsed ({type(error).__name__})") from error
     if not frames[0].series_uid:
         raise DamagedFileError("the image has no SeriesInstanceUID")
     if 0 in frames[0].matrix:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -54,21 +53,15 @@ def read_header(path: Path) -> tuple[Dataset, bool]:
         The data set without pixels, with a transfer syntax in its file meta information; and whether it has pixels.
 
     Raises:
-        DamagedFileError: the header cannot be parsed, the pixels are cut short, or no installed package decodes them.
+        DamagedFileError: the pixels are cut short, or no installed package decodes them.
+        Exception: the header is damaged, in whatever way pydicom meets it.
     """
-    try:
-        with path.open("rb") as file:
-            dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True)
-            syntax = _name_transfer_syntax(dataset)
-            if syntax == DeflatedExplicitVRLittleEndian:  # the whole file is one deflated stream
-                return _without_pixels(pydicom.dcmread(path, force=True))
-            length = _pixel_length(file, dataset, path.stat().st_size)
-    except (zlib.error, EOFError, OSError) as error:
-        raise DamagedFileError(f"the file is cut short or damaged ({type(error).__name__})") from error
-    except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError) as error:
-        if isinstance(error, DamagedFileError):
-            raise
-        raise DamagedFileError(f"its header cannot be parsed ({type(error).__name__})") from error
+    with path.open("rb") as file:
+        dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True)
+        syntax = _name_transfer_syntax(dataset)
+        if syntax == DeflatedExplicitVRLittleEndian:  # the whole file is one deflated stream
+            return _without_pixels(pydicom.dcmread(path, force=True))
+        length = _pixel_length(file, dataset, path.stat().st_size)
     if length is None:
         return dataset, False
     _check_length(dataset, length)
@@ -138,9 +131,7 @@ def _check_fragments(file: BinaryIO, size: int) -> None:
 
 def _check_length(dataset: Dataset, length: int) -> None:
     """Compare the bytes of native pixels with what rows, columns, samples, bits and frames ask for."""
-    if length < 0 or not {"Rows", "Columns", "BitsAllocated"} <= {
-        element.keyword for element in dataset.group_dataset(0x28)
-    }:
+    if length < 0 or not all(dataset.get(keyword) for keyword in ("Rows", "Columns", "BitsAllocated")):
         return
     pixels = int(dataset.Rows) * int(dataset.Columns) * int(dataset.get("NumberOfFrames") or 1)
     expected = pixels * int(dataset.get("SamplesPerPixel") or 1) * int(dataset.BitsAllocated) // 8

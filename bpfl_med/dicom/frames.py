@@ -49,7 +49,7 @@ class Frame:
         frame_of_reference_uid: FrameOfReferenceUID.
         matrix: (rows, columns).
         photometric: PhotometricInterpretation.
-        image_type: ImageType or FrameType.
+        image_type: FrameType or ImageType, in capitals.
         position: ImagePositionPatient, LPS, mm.
         orientation: ImageOrientationPatient, row cosines then column cosines, LPS.
         spacing: PixelSpacing (between rows, between columns), mm.
@@ -80,6 +80,11 @@ class Frame:
     rescaled: bool
     phase: tuple[tuple[str, str], ...]
     multi_frame: bool
+
+    @property
+    def is_localiser(self) -> bool:
+        """Whether the frame is an overview image on which a scan was planned."""
+        return bool({"LOCALIZER", "SCOUT"} & set(self.image_type))
 
 
 def is_image(dataset: Dataset, has_pixels: bool) -> bool:
@@ -117,7 +122,7 @@ def frames_of(dataset: Dataset, path: Path) -> Iterator[Frame]:
             frame_of_reference_uid=_text(dataset, "FrameOfReferenceUID"),
             matrix=(int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)),
             photometric=_text(dataset, "PhotometricInterpretation"),
-            image_type=tuple(str(v) for v in find(layers, "FrameType") or find(layers, "ImageType") or ()),
+            image_type=_words(find(layers, "FrameType") or find(layers, "ImageType")),
             position=_numbers(find(layers, "ImagePositionPatient"), 3),
             orientation=_numbers(find(layers, "ImageOrientationPatient"), 6),
             spacing=_numbers(find(layers, "PixelSpacing"), 2),
@@ -159,6 +164,11 @@ def find(layers: list[Dataset], keyword: str) -> Any:
 
 def _text(dataset: Dataset, keyword: str) -> str:
     return str(dataset.get(keyword) or "").strip()
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    """The values of a code string, which comes bare where it is single."""
+    return tuple(str(v).upper() for v in ([value] if isinstance(value, str) else value or ()))
 
 
 def _numbers(value: Any, length: int) -> tuple[float, ...] | None:

@@ -191,6 +191,26 @@ def test_a_damaged_file_of_another_folder_does_not_stop_a_series(tmp_path):
         select_series(tmp_path)
 
 
+def test_a_damaged_header_is_named(tmp_path):
+    phantom = write_series(tmp_path / "plain")
+    raw = phantom.files[5].read_bytes()
+    phantom.files[5].write_bytes(raw.replace(b"\x28\x00\x11\x00US", b"\x28\x00\x11\x00U?"))
+    with pytest.raises(SeriesError, match=r"image006\.dcm: the file is cut short or its header is damaged"):
+        select_series(tmp_path / "plain")
+    phantom = write_series(tmp_path / "deflated", kind="deflated")
+    phantom.files[5].write_bytes(phantom.files[5].read_bytes()[:-100])
+    with pytest.raises(SeriesError, match=r"image006\.dcm: the file is cut short or its header is damaged"):
+        select_series(tmp_path / "deflated")
+
+
+def test_a_link_to_nothing_is_a_damaged_file(tmp_path):
+    phantom = write_series(tmp_path)
+    phantom.files[-1].unlink()
+    phantom.files[-1].symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(SeriesError, match=r"image024\.dcm: the file cannot be opened \(FileNotFoundError\)"):
+        select_series(tmp_path)
+
+
 def test_nothing_to_read_is_said(tmp_path):
     with pytest.raises(SeriesError, match="nowhere: no such file or folder"):
         find_series(tmp_path / "nowhere")
