@@ -1,7 +1,8 @@
-"""Write a file whole or not at all."""
+"""Write a file or a folder whole or not at all."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,36 @@ def replaced_file(path: str | Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def check_writable(folder: str | Path) -> None:
+    """Make a folder and try to write in it, so that a run does not fail when its work is done.
+
+    Raises:
+        OSError: if the folder cannot be made or written to.
+    """
+    try:
+        write_text(Path(folder) / "writable", "")
+        (Path(folder) / "writable").unlink()
+    except OSError as error:
+        raise OSError(f"Nothing can be written to {folder} ({error}); set output_dir to a folder of yours") from error
+
+
+@contextmanager
+def replaced_folder(folder: str | Path) -> Iterator[Path]:
+    """Give a new folder beside `folder`, which takes its place when the block ends without an error.
+
+    An older folder of that name is removed only then.
+    """
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=folder.parent) as scratch:
+        partial = Path(scratch) / folder.name
+        partial.mkdir()
+        yield partial
+        if folder.exists():
+            folder.replace(Path(scratch) / "old")
+        partial.replace(folder)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -1,13 +1,26 @@
-"""How an engine asks the network."""
+"""How an engine asks the network: of a batch of pictures, or of all slices of a volume."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from monai.inferers import Inferer
 
-from bpfl_med.networks import BayesPFL
+from bpfl_med.data.studies import StudyError, StudyVolume
+from bpfl_med.networks import BayesPFL, IntensityNetwork
+from bpfl_med.networks.clip_normalization import clip_normalize
+from bpfl_med.slice_plane import Plane, SlicePlane, spread
+from bpfl_med.transforms.intensity import Intensity
+
+# A slice is empty if no more than this share of its pixels is brighter than this grey level in any channel.
+EMPTY_SHARE = 0.001
+EMPTY_LEVEL = 0.02
 
 
 class PictureInferer(Inferer):
@@ -28,3 +41,178 @@ class PictureInferer(Inferer):
         """
         names = class_names or [network.class_name] * len(inputs)
         return network.predict(inputs, names)._asdict()
+
+
+@dataclass(eq=False)
+class VolumePrediction:
+    """What the network says of a volume.
+
+    Attributes:
+        anomaly_map: [i, j, k] float32 on the voxels of the input; 0 in empty slices.
+        uncertainty: standard deviation of the map over the sampled prompts, likewise.
+        plane: how the slices lie in the volume.
+        slices: one a slice along `plane.axis`: index, empty, text_score, text_score_std, map_max, anomaly_score (text
+            score + maximum of the map, the paper's image score).
+        ranges: [3, 2], the values that became black and white in each channel.
+        seconds: time that scoring took.
+    """
+
+    anomaly_map: np.ndarray
+    uncertainty: np.ndarray
+    plane: SlicePlane
+    slices: list[dict[str, Any]]
+    ranges: np.ndarray
+    seconds: float = field(default=0.0)
+
+    @property
+    def volume_score(self) -> float:
+        """The score of the most suspicious slice."""
+        return max(row["anomaly_score"] for row in self.slices)
+
+    @property
+    def ranking(self) -> list[int]:
+        """Slice indices that are not empty, the most suspicious first."""
+        scored = [row for row in self.slices if not row["empty"]]
+        return [row["index"] for row in sorted(scored, key=lambda row: (-row["anomaly_score"], row["index"]))]
+
+
+class VolumeInferer(Inferer):
+    """Score a volume slice by slice and put the maps back onto its voxels.
+
+    Slices are cut, given their grey levels, resized (bicubic, antialiased, as CLIP's preprocessing) and scored in
+    batches; maps are resized back (bilinear) to the slice's own pixels. Only one batch exists beside the volume and its
+    two maps. Empty slices (air) are not scored.
+
+    Args:
+        intensity: from values to grey levels.
+        plane: "axial", "coronal", "sagittal", or "acquired".
+        batch_size: slices at a time; changes speed and memory only.
+        device: that the network is on.
+        shared_prompts: 0 samples image-specific prompts for every slice; n > 0 samples them once for the volume, from
+            the mean global feature of n evenly spread slices.
+    """
+
+    def __init__(
+        self,
+        intensity: Intensity,
+        *,
+        plane: Plane,
+        batch_size: int,
+        device: torch.device,
+        shared_prompts: int = 0,
+    ) -> None:
+        super().__init__()
+        self.intensity = intensity
+        self.plane = plane
+        self.batch_size = batch_size
+        self.device = device
+        self.shared_prompts = shared_prompts
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a report must say of how slices were made."""
+        return {"plane": self.plane, "shared_prompts": self.shared_prompts, **self.intensity.settings}
+
+    @torch.no_grad()
+    def __call__(self, inputs: StudyVolume, network: BayesPFL | IntensityNetwork, class_name: str) -> VolumePrediction:
+        """Score a volume.
+
+        Raises:
+            StudyError: if the intensity preset cannot be meant for it, or no plane but the acquired one is true.
+        """
+        started = time.perf_counter()
+        plane = self._plane_of(inputs)
+        try:
+            ranges = self.intensity.ranges(inputs.values, inputs.modality)
+        except ValueError as error:
+            raise StudyError(f"{inputs.study.path}: {error}") from error
+        result = VolumePrediction(np.zeros_like(inputs.values), np.zeros_like(inputs.values), plane, [], ranges)
+        pictures = plane.pictures(inputs.values)
+        maps, spreads = plane.pictures(result.anomaly_map), plane.pictures(result.uncertainty)
+        text = None
+        if self.shared_prompts and isinstance(network, BayesPFL):
+            text = self._shared_text(pictures, ranges, network, class_name)
+        for first in range(0, len(pictures), self.batch_size):
+            indices = range(first, min(first + self.batch_size, len(pictures)))
+            channels = self._channels(pictures, list(indices), ranges)
+            filled = ~_is_empty(channels)
+            result.slices += [_row(index) for index in indices]
+            if not filled.any():
+                continue
+            image = _network_input(channels[filled], network.image_size)
+            if isinstance(network, BayesPFL) and text is not None:
+                prediction = network.decode(network.encode_image(image), text)
+            else:
+                prediction = network.predict(image, [class_name] * len(image))
+            size = tuple(pictures.shape[1:])
+            scored = [index for index, is_filled in zip(indices, filled.tolist(), strict=True) if is_filled]
+            maps[scored] = _resized(prediction.anomaly_map, size)[:, 0].cpu().numpy()
+            spreads[scored] = _resized(prediction.uncertainty, size)[:, 0].cpu().numpy()
+            for place, index in enumerate(scored):
+                score, deviation = float(prediction.text_score[place]), float(prediction.score_std[place])
+                result.slices[index] = _row(index, score, deviation, float(prediction.anomaly_map[place].max()))
+        result.seconds = time.perf_counter() - started
+        return result
+
+    def _plane_of(self, study: StudyVolume) -> SlicePlane:
+        if self.plane == "acquired" and study.series is None:
+            raise StudyError(
+                f"{study.study.path}: only a DICOM series has an acquired plane; choose axial, coronal or sagittal"
+            )
+        plane = SlicePlane.of_plane(self.plane, study.affine)
+        if plane.axis != 2 and not study.affine_is_true:
+            raise StudyError(
+                f"{study.study.path}: its slices are unevenly spaced, so pictures in the {self.plane} plane would be "
+                "distorted; use plane acquired"
+            )
+        return plane
+
+    def _channels(self, pictures: np.ndarray, indices: list[int], ranges: np.ndarray) -> torch.Tensor:
+        """Give grey levels [n, 3, H, W] of chosen slices."""
+        slices = torch.from_numpy(np.ascontiguousarray(pictures[indices])).to(self.device)
+        return self.intensity.render(slices, ranges)
+
+    def _shared_text(
+        self, pictures: np.ndarray, ranges: np.ndarray, network: BayesPFL, class_name: str
+    ) -> torch.Tensor | None:
+        """Encode one set of prompts for the volume; None if all slices that were looked at are empty."""
+        features = []
+        for index in spread(self.shared_prompts, range(len(pictures))):
+            channels = self._channels(pictures, [index], ranges)
+            if not _is_empty(channels).any():
+                features.append(network.encode_image(_network_input(channels, network.image_size)).global_feature)
+        if not features:
+            return None
+        mean = torch.cat(features).mean(0, keepdim=True)
+        return network.encode_text(mean, [class_name], network.noise)[0]
+
+
+def _row(index: int, text_score: float = 0.0, deviation: float = 0.0, map_max: float | None = None) -> dict[str, Any]:
+    """Give the scores of one slice; without a map it is an empty slice."""
+    return {
+        "index": index,
+        "empty": map_max is None,
+        "text_score": text_score,
+        "text_score_std": deviation,
+        "map_max": map_max or 0.0,
+        "anomaly_score": text_score + (map_max or 0.0),
+    }
+
+
+def _is_empty(channels: torch.Tensor) -> torch.Tensor:
+    """Say of grey levels [n, 3, H, W] which slices show nothing but air."""
+    return (channels > EMPTY_LEVEL).float().mean((-2, -1)).amax(1) <= EMPTY_SHARE
+
+
+def _network_input(channels: torch.Tensor, image_size: int | None) -> torch.Tensor:
+    if image_size is not None:
+        size = (image_size, image_size)
+        channels = F.interpolate(channels, size=size, mode="bicubic", antialias=True, align_corners=False).clamp_(0, 1)
+    return clip_normalize(channels)
+
+
+def _resized(maps: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
+    """Resize maps [n, 1, H, W] to the pixels of a slice."""
+    if tuple(maps.shape[-2:]) == size:
+        return maps
+    return F.interpolate(maps, size=size, mode="bilinear", antialias=True, align_corners=False)

@@ -39,17 +39,20 @@ class Panel:
     true_outline: np.ndarray | None = None
 
 
-def panels_picture(panels: Sequence[Panel], *, title: str, footer: str | None) -> Image.Image:
+def panels_picture(
+    panels: Sequence[Panel], *, title: str, footer: str | None, pixel_aspect: float = 1.0
+) -> Image.Image:
     """Draw panels side by side.
 
     Args:
         panels: from left to right.
         title: above all.
         footer: a sentence below all that must not be overlooked, or None.
+        pixel_aspect: height of a pixel over its width.
     """
     figure = Figure(figsize=(_INCHES * len(panels), _INCHES + 0.5), dpi=_DPI, layout="constrained")
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        _draw(figure, axes, panel)
+        _draw(figure, axes, panel, pixel_aspect)
     figure.suptitle(title, fontsize=10)
     if footer:
         figure.supxlabel(footer, fontsize=7, color="#B00020", wrap=True)
@@ -58,7 +61,7 @@ def panels_picture(panels: Sequence[Panel], *, title: str, footer: str | None) -
     return Image.open(data)
 
 
-def _draw(figure: Figure, axes: Any, panel: Panel) -> None:
+def _draw(figure: Figure, axes: Any, panel: Panel, pixel_aspect: float) -> None:
     axes.imshow(panel.image, cmap="gray", vmin=0, vmax=255)
     if panel.overlay is not None:
         low, high = panel.overlay_range
@@ -67,5 +70,6 @@ def _draw(figure: Figure, axes: Any, panel: Panel) -> None:
     for region, style in ((panel.outline, _PREDICTED), (panel.true_outline, _TRUE)):
         if region is not None and region.any() and not region.all():
             axes.contour(region, levels=[0.5], **style)
+    axes.set_aspect(pixel_aspect)
     axes.set_title(panel.title, fontsize=8)
     axes.set_axis_off()

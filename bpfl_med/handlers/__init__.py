@@ -4,5 +4,27 @@ from bpfl_med.handlers.anomaly_evaluation import AnomalyEvaluation, Evaluation
 from bpfl_med.handlers.evaluation_report import EvaluationReport
 from bpfl_med.handlers.overlay_pictures import OverlayPictures
 from bpfl_med.handlers.score_table import ScoreTable
+from bpfl_med.handlers.study_results import StudyResults
+from bpfl_med.handlers.study_writers import (
+    ContactSheet,
+    DicomParametricMap,
+    DicomReport,
+    DicomSecondaryCapture,
+    DicomSegmentation,
+    NiftiOverlays,
+)
 
-__all__ = ["AnomalyEvaluation", "Evaluation", "EvaluationReport", "OverlayPictures", "ScoreTable"]
+__all__ = [
+    "AnomalyEvaluation",
+    "ContactSheet",
+    "DicomParametricMap",
+    "DicomReport",
+    "DicomSecondaryCapture",
+    "DicomSegmentation",
+    "Evaluation",
+    "EvaluationReport",
+    "NiftiOverlays",
+    "OverlayPictures",
+    "ScoreTable",
+    "StudyResults",
+]

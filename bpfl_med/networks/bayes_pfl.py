@@ -83,6 +83,11 @@ class BayesPFL(nn.Module):
         seed: of the initial weights and of the Monte Carlo noise.
         chunk_bytes: how much memory upsampled maps may take at a time.
 
+    Attributes:
+        trained: whether the prompts were trained; reports say so where they were not.
+        threshold: value of the anomaly map from which on a pixel is called abnormal, if the training chose one. Both
+            travel in the state dict.
+
     Raises:
         ValueError: if a value is impossible, such as a block that the backbone does not have.
 
@@ -138,6 +143,7 @@ class BayesPFL(nn.Module):
         self.class_name = class_name
         self.chunk_bytes = chunk_bytes
         self.trained = False
+        self.threshold: float | None = None
         self.backbone = backbone
         width, vision_width, n_layers = backbone.embed_dim, backbone.vision_width, len(feature_blocks)
         with torch.random.fork_rng(devices=[]):
@@ -163,6 +169,11 @@ class BayesPFL(nn.Module):
         noise = PromptNoise.draw(n_samples, self.backbone.embed_dim, seed=seed)
         for name, value in noise._asdict().items():
             self.register_buffer(f"{name}_noise", value.to(self.log_temperature_pixel), persistent=False)
+
+    @property
+    def image_size(self) -> int:
+        """Height and width of the input, in pixels."""
+        return self.backbone.image_size
 
     @property
     def n_samples(self) -> int:
@@ -340,6 +351,7 @@ class BayesPFL(nn.Module):
             "hyper_parameters": self.hyper_parameters,
             "stage": self.stage,
             "trained": self.trained,
+            "threshold": self.threshold,
         }
         data = json.dumps(record, sort_keys=True).encode()
         return torch.frombuffer(bytearray(data.ljust(_RECORD_BYTES)), dtype=torch.uint8)
@@ -361,6 +373,7 @@ class BayesPFL(nn.Module):
             )
         self.stage = record["stage"]
         self.trained = record["trained"]
+        self.threshold = record["threshold"]
 
 
 def read_record(state: torch.Tensor) -> dict[str, Any]:

@@ -1,0 +1,112 @@
+"""The command `bpfl-med`: the bundle with good defaults."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bpfl_med.resources import bundle_folder, configs_folder
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0 if all went well, 2 if input or settings cannot be used.
+
+    Whatever cannot be used is said in one line on standard error, which names the file and the reason.
+    """
+    options = _parser().parse_args(arguments)
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)  # what a person must know is in result.json, or on standard error by this program
+    try:
+        failures = predict(options)
+    except Exception as error:
+        failures = [_sentence(error)]
+        if options.debug:
+            raise
+    for failure in failures:
+        print(f"bpfl-med: {failure}", file=sys.stderr)
+    return 2 if failures else 0
+
+
+def predict(options: argparse.Namespace) -> list[str]:
+    """Score studies through the bundle's inference config; return a sentence for each that could not be scored."""
+    from monai.bundle import ConfigWorkflow
+
+    configs = configs_folder()
+    files = [bundle_folder() / "configs" / "volumes.json", _overlay(configs / "modalities", options.modality)]
+    if options.backbone:
+        files.append(_overlay(configs / "backbones", options.backbone))
+    settings: dict[str, Any] = {
+        "bundle_root": str(bundle_folder()),
+        "dataset_dir": str(options.study),
+        "output_dir": str(options.output),
+        "class_name": options.class_name,
+        "keep_going": True,
+        **{key: value for key in _PASSED_ON if (value := getattr(options, key)) is not None},
+    }
+    workflow = ConfigWorkflow(
+        config_file=[str(file) for file in files], workflow_type="infer", logging_file=False, **settings
+    )
+    workflow.initialize()
+    workflow.run()
+    failures: list[str] = workflow.evaluator.state.failures
+    return failures
+
+
+_PASSED_ON = (
+    "plane", "threshold", "series_uid", "take_all", "volume_index", "allow_gaps", "resume", "shared_prompts",
+    "prompts_file", "n_samples", "seed", "batch_size",
+)  # fmt: skip
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bpfl-med", description="Zero-shot anomaly detection for radiology. Research only."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    predict = commands.add_parser("predict", help="score a study and write overlays")
+    # Options that are left out are not passed on, so that each default is written in the bundle alone.
+    predict.add_argument("study", type=Path, help="a NIfTI or NRRD file, a DICOM file, or a folder of them")
+    predict.add_argument("-o", "--output", type=Path, required=True, help="folder that gets one folder a study")
+    predict.add_argument("--class-name", required=True, help="what the scan shows, such as brain")
+    predict.add_argument(
+        "--modality", required=True, help="grey levels: a name from configs/modalities, such as ct-brain"
+    )
+    predict.add_argument("--backbone", help="a name from configs/backbones; ViT-L/14@336 if left out")
+    predict.add_argument("--plane", choices=["axial", "coronal", "sagittal", "acquired"], help="plane of the slices")
+    predict.add_argument("--threshold", help="of the mask: 0 to 1, a percentile such as p99.5, or checkpoint")
+    predict.add_argument("--series", dest="series_uid", metavar="UID", help="take this DICOM series")
+    predict.add_argument("--all", dest="take_all", action="store_true", default=None, help="take all studies")
+    predict.add_argument("--volume", dest="volume_index", type=int, help="which volume of a 4-D file, from 0")
+    predict.add_argument("--allow-gaps", action="store_true", default=None, help="accept a stack with missing slices")
+    predict.add_argument("--resume", action="store_true", default=None, help="leave out studies that have results")
+    predict.add_argument("--shared-prompts", type=int, metavar="N", help="one set of prompts a volume, from N slices")
+    predict.add_argument("--prompts-file", help="trained prompts")
+    predict.add_argument("--n-samples", type=int, help="Monte Carlo samples")
+    predict.add_argument("--seed", type=int, help="of the Monte Carlo noise")
+    predict.add_argument("--batch-size", type=int, help="slices at a time")
+    predict.add_argument("--debug", action="store_true", help="show where an error came from")
+    return parser
+
+
+def _overlay(folder: Path, name: str) -> Path:
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
+        raise ValueError(f"there is no {folder.name} preset {name!r}; there are {known}")
+    return path
+
+
+def _sentence(error: BaseException) -> str:
+    """Give the text of the error that was raised first: MONAI wraps it in the config's own."""
+    while error.__cause__ is not None and isinstance(error, RuntimeError):
+        error = error.__cause__
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,224 @@
+"""Studies in folders and files: which there are, and one of them as a volume."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from bpfl_med.data.nifti import NiftiImage, read_nifti
+from bpfl_med.dicom import DicomSeries, SeriesError, find_series, read_volume, select_series
+
+_NIFTI_SUFFIXES = (".nii", ".nii.gz")
+_ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
+
+
+class StudyError(ValueError):
+    """A study that cannot be chosen or read: one sentence with the path and the mend."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """One scan that can be loaded: an image series, or a volume in a file.
+
+    Attributes:
+        name: of its results' folder: the SeriesInstanceUID, or the file's name without its ending.
+        path: the file, or the folder that the series lies in.
+        series_uid: SeriesInstanceUID of a DICOM series; None for a volume file.
+    """
+
+    name: str
+    path: Path
+    series_uid: str | None
+
+
+@dataclass(eq=False)
+class StudyVolume:
+    """A scan in memory.
+
+    Attributes:
+        study: where it came from.
+        values: [i, j, k] float32, finite; HU for CT.
+        affine: [4, 4], voxel index -> RAS, mm; only nominal where `affine_is_true` is not.
+        modality: DICOM's Modality; None for a volume file, which does not tell.
+        checksum: SHA-256 of the input's files, in slice order.
+        notes: what was dropped or is unusual.
+        series: of DICOM input.
+        nifti: of NIfTI input.
+        load_seconds: time that reading took.
+    """
+
+    study: Study
+    values: np.ndarray
+    affine: np.ndarray
+    modality: str | None
+    checksum: str
+    notes: tuple[str, ...]
+    series: DicomSeries | None = None
+    nifti: NiftiImage | None = None
+    load_seconds: float = field(default=0.0)
+
+    @property
+    def affine_is_true(self) -> bool:
+        """Whether one affine holds for all slices; only then can a NIfTI file carry the geometry."""
+        return self.series is None or self.series.affine is not None
+
+
+def find_studies(path: str | Path, *, series_uid: str | None = None, take_all: bool = False) -> list[Study]:
+    """List the studies that a path holds, by an explicit rule: the only one, the one with a UID, or all.
+
+    With `take_all` each entry of a folder is searched for itself, so that thousands of studies need little memory.
+
+    Args:
+        path: a NIfTI or NRRD file, a DICOM file, or a folder of such.
+        series_uid: take this image series.
+        take_all: take all series and volume files.
+
+    Raises:
+        StudyError: if there is nothing at the path, or more than one study and no rule to choose.
+        SeriesError: if a DICOM folder holds no image series.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise StudyError(f"{path}: there is no such file or folder")
+    if path.is_file() and _is_volume_file(path):
+        return [Study(_stem(path), path, None)]
+    if take_all and path.is_dir():
+        return _unique(study for entry in _search_roots(path) for study in _studies_under(entry, path))
+    files = [] if path.is_file() else sorted(file for file in path.rglob("*") if _is_volume_file(file))
+    if series_uid is not None:
+        return [_series_study(series_uid, path)]
+    if not files:
+        found = select_series(path, allow_gaps=True)  # its error lists the series, if there are several
+        return [_series_study(found.series_uid, path)]
+    if len(files) > 1:
+        raise StudyError(f"{path}: holds {len(files)} volume files, the first is {files[0].name}; give one, or --all")
+    return [Study(_stem(files[0]), files[0], None)]
+
+
+def unfinished_studies(studies: Iterable[Study], output_dir: str | Path, *, resume: bool) -> list[Study]:
+    """Leave out studies that have results already, if a run is resumed."""
+    return [study for study in studies if not (resume and (Path(output_dir) / study.name / "result.json").is_file())]
+
+
+def load_study(study: Study, *, allow_gaps: bool = False, volume_index: int | None = None) -> StudyVolume:
+    """Read a study's values and geometry.
+
+    Args:
+        study: of :func:`find_studies`.
+        allow_gaps: accept a DICOM stack in which slices seem to be missing.
+        volume_index: which volume of a 4-D NIfTI file, 0-based.
+
+    Raises:
+        SeriesError: if a DICOM series cannot be read truthfully.
+        NiftiError: if a NIfTI file cannot.
+        StudyError: if another volume file cannot.
+    """
+    started = time.perf_counter()
+    if not _is_volume_file(study.path):
+        volume = _load_series(study, allow_gaps)
+    elif study.path.name.lower().endswith(_NIFTI_SUFFIXES):
+        image = read_nifti(study.path, volume_index)
+        volume = StudyVolume(study, image.data, image.affine, None, _checksum([study.path]), image.notes, nifti=image)
+    else:
+        volume = _load_with_itk(study)
+    volume.load_seconds = time.perf_counter() - started
+    return volume
+
+
+def _load_series(study: Study, allow_gaps: bool) -> StudyVolume:
+    series = select_series(study.path, study.series_uid, allow_gaps)
+    values = read_volume(series).transpose(2, 1, 0)
+    affine = _nominal_affine(series) if series.affine is None else series.affine
+    checksum = _checksum(dict.fromkeys(series.files))
+    return StudyVolume(study, values, affine, series.modality, checksum, series.notes, series=series)
+
+
+def _load_with_itk(study: Study) -> StudyVolume:
+    try:
+        from monai.data import ITKReader
+
+        reader = ITKReader()
+        values, meta = reader.get_data(reader.read(str(study.path)))
+    except ImportError as error:
+        raise StudyError(f"{study.path}: reading {study.path.suffix} needs itk; install bpfl-med[nrrd]") from error
+    except Exception as error:  # ITK raises RuntimeError for whatever is wrong
+        raise StudyError(
+            f"{study.path}: cannot be read ({type(error).__name__}); copy it from its source again"
+        ) from error
+    if values.ndim != 3 or not np.isfinite(values).all():
+        raise StudyError(f"{study.path}: must hold one 3-D volume of finite values, got shape {values.shape}")
+    return StudyVolume(
+        study, values.astype(np.float32), np.asarray(meta["affine"], float), None, _checksum([study.path]), ()
+    )
+
+
+def _nominal_affine(series: DicomSeries) -> np.ndarray:
+    """Give an affine with the mean step between slices: true in direction, not in place."""
+    affine = np.eye(4)
+    affine[:3, 0] = series.orientation[:3] * series.pixel_spacing[1]
+    affine[:3, 1] = series.orientation[3:] * series.pixel_spacing[0]
+    affine[:3, 2] = (series.positions[-1] - series.positions[0]) / max(1, len(series.positions) - 1)
+    affine[:3, 3] = series.positions[0]
+    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
+
+
+def _search_roots(path: Path) -> list[Path]:
+    """Give the entries to search one by one; the whole folder if single DICOM files lie loose in it."""
+    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+    loose = any(entry.is_file() and not _is_volume_file(entry) for entry in entries)
+    return [path] if loose else entries
+
+
+def _studies_under(entry: Path, root: Path) -> list[Study]:
+    files = [entry] if entry.is_file() else sorted(entry.rglob("*"))
+    studies = [
+        Study("__".join([*file.relative_to(root).parts[:-1], _stem(file)]), file, None)
+        for file in files
+        if _is_volume_file(file)
+    ]
+    if entry.is_file():
+        return studies
+    try:
+        return studies + [_series_study(found.series_uid, entry) for found in find_series(entry)]
+    except SeriesError:
+        # A folder without any scan is a study that fails when it is loaded, so that it is reported and not dropped.
+        return studies or [Study(entry.name, entry, None)]
+
+
+def _series_study(series_uid: str, path: Path) -> Study:
+    if not re.fullmatch(r"[0-9.]{1,64}", series_uid):
+        raise StudyError(f"{path}: a SeriesInstanceUID in it is none, so no folder can be named after it; correct it")
+    return Study(series_uid, path, series_uid)
+
+
+def _unique(studies: Iterable[Study]) -> list[Study]:
+    by_name: dict[str, Study] = {}
+    for study in studies:
+        if study.name in by_name:
+            raise StudyError(
+                f"{study.path}: holds the study {study.name}, as does {by_name[study.name].path}; give one at a time"
+            )
+        by_name[study.name] = study
+    return list(by_name.values())
+
+
+def _is_volume_file(path: Path) -> bool:
+    return path.name.lower().endswith((*_NIFTI_SUFFIXES, *_ITK_SUFFIXES)) and not path.name.startswith(".")
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").rsplit(".", 1)[0]
+
+
+def _checksum(paths: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

@@ -1,0 +1,43 @@
+"""The evaluator whose iterations are studies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monai.engines import SupervisedEvaluator
+from monai.utils.enums import CommonKeys
+
+from bpfl_med.transforms.load_study import UNREADABLE
+
+
+class StudyEvaluator(SupervisedEvaluator):
+    """Score one study an iteration; a study that cannot be read or scored does not end the run.
+
+    `state.failures` lists the sentence of each such study; its `state.output["pred"]` is None.
+
+    Args:
+        class_name: what the scans show.
+        keep_going: list failures instead of raising the first.
+        kwargs: of :class:`monai.engines.SupervisedEvaluator`; the loader gives {"image": StudyVolume} a time.
+    """
+
+    def __init__(self, *, class_name: str, keep_going: bool, **kwargs: Any) -> None:
+        super().__init__(decollate=False, **kwargs)
+        self.class_name = class_name
+        self.keep_going = keep_going
+        self.state.failures = []
+
+    def _iteration(self, engine: StudyEvaluator, batchdata: dict[str, Any]) -> dict[str, Any]:
+        volume, failure = batchdata["image"], batchdata.get("failure")
+        prediction = None
+        if failure is None:
+            try:
+                with engine.mode(engine.network):
+                    prediction = engine.inferer(volume, engine.network, class_name=self.class_name)
+            except UNREADABLE as error:
+                if not self.keep_going:
+                    raise
+                failure = str(error)
+        if failure is not None:
+            engine.state.failures.append(failure)
+        return {CommonKeys.IMAGE: volume, CommonKeys.PRED: prediction}

@@ -1,0 +1,214 @@
+"""Turn the prediction of a study into a folder of results that is there whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ignite.engine import Engine, Events
+
+from bpfl_med.atomic_files import replaced_folder, write_text
+from bpfl_med.data.studies import StudyVolume
+from bpfl_med.dicom.algorithm import Algorithm
+from bpfl_med.inferers import VolumePrediction
+
+_PACKAGES = ("bpfl-med", "monai", "torch", "open_clip_torch", "numpy", "nibabel", "pydicom", "highdicom")
+
+
+@dataclass(eq=False)
+class StudyResult:
+    """All that a writer needs to know of a scored study.
+
+    Attributes:
+        volume: the scan.
+        prediction: maps and slice scores.
+        mask: [i, j, k] bool, where the map reaches the threshold.
+        threshold: the value of the map that the mask was made with.
+        class_name: what the scan shows.
+        algorithm: who made the result, for DICOM objects.
+        notice: a sentence that must stand wherever numbers or pictures do, or None.
+        omitted: files that were left out, and why.
+    """
+
+    volume: StudyVolume
+    prediction: VolumePrediction
+    mask: np.ndarray
+    threshold: float
+    class_name: str
+    algorithm: Algorithm
+    notice: str | None
+    omitted: dict[str, str] = field(default_factory=dict)
+
+
+StudyWriter = Callable[[Path, StudyResult], None]
+"""Writes files of one kind into a study's folder."""
+
+
+class StudyResults:
+    """Write one folder a study, with `result.json` and what the writers add.
+
+    A folder appears under its final name only when all is written, so a run may be killed at any moment. `result.json`
+    holds UIDs, checksums, settings and scores, and no path, name or date of the input.
+
+    Args:
+        output_dir: the folder of all studies' folders.
+        writers: of overlays, DICOM objects and pictures, in the order in which they write.
+        network: `BayesPFL.provenance`.
+        settings: `VolumeInferer.settings`.
+        threshold: of the mask: a number, a percentile of the map over the slices that are not empty ("p99.5"), or
+            "checkpoint" for the one that the training stored.
+        stored_threshold: that one, or None.
+        class_name: what the scans show.
+
+    Raises:
+        ValueError: if the threshold is none of these, or the checkpoint stores none.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | Path,
+        *,
+        writers: Sequence[StudyWriter],
+        network: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        threshold: float | str,
+        stored_threshold: float | None,
+        class_name: str,
+    ) -> None:
+        self.output_dir = Path(output_dir)
+        self.writers = writers
+        self.network = network
+        self.settings = settings
+        self.threshold = _parse_threshold(threshold, stored_threshold)
+        self.class_name = class_name
+
+    def attach(self, engine: Engine) -> None:
+        """Register with an evaluator whose batch is a `StudyVolume` and whose prediction is a `VolumePrediction`."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._write)
+
+    def _write(self, engine: Engine) -> None:
+        volume: StudyVolume = engine.state.output["image"]
+        prediction: VolumePrediction | None = engine.state.output["pred"]
+        if prediction is None:  # the study could not be read or scored
+            return
+        threshold = self._threshold_of(prediction)
+        parameters: dict[str, str | float] = {
+            "class_name": self.class_name,
+            "threshold": threshold,
+            **{key: json.dumps(value) for key, value in self.settings.items()},
+        }
+        backbone = self.network["backbone"]
+        result = StudyResult(
+            volume,
+            prediction,
+            prediction.anomaly_map >= threshold,
+            threshold,
+            self.class_name,
+            Algorithm("Bayes-PFL", version("bpfl-med"), backbone["checksum"], parameters),
+            self.network["notice"],
+        )
+        seconds = {"read": volume.load_seconds, "score": prediction.seconds}
+        with replaced_folder(self.output_dir / volume.study.name) as folder:
+            for writer in self.writers:
+                started = time.perf_counter()
+                writer(folder, result)
+                seconds[type(writer).__name__] = time.perf_counter() - started
+            write_text(folder / "result.json", json.dumps(self._record(result, folder, seconds), indent=2) + "\n")
+
+    def _threshold_of(self, prediction: VolumePrediction) -> float:
+        kind, value = self.threshold
+        if kind == "number":
+            return value
+        scored = prediction.plane.pictures(prediction.anomaly_map)[prediction.ranking]
+        return float(np.percentile(scored, value)) if scored.size else 1.0
+
+    def _record(self, result: StudyResult, folder: Path, seconds: Mapping[str, float]) -> dict[str, Any]:
+        volume, prediction = result.volume, result.prediction
+        voxel_mm3 = float(abs(np.linalg.det(volume.affine[:3, :3])))
+        n_voxels = int(result.mask.sum())
+        return {
+            "notice": result.notice,
+            "input": {**_input_record(volume), "notes": list(volume.notes)},
+            "scores": {
+                "volume_score": prediction.volume_score,
+                "most_suspicious_slices": prediction.ranking,
+                "slices": [{**row, **_slice_identity(volume, prediction, row["index"])} for row in prediction.slices],
+            },
+            "mask": {
+                "threshold": result.threshold,
+                "n_voxels": n_voxels,
+                "volume_mm3": n_voxels * voxel_mm3 if volume.affine_is_true else None,
+            },
+            "settings": {
+                "class_name": result.class_name,
+                **self.settings,
+                "black_and_white": prediction.ranges.tolist(),
+            },
+            "network": dict(self.network),
+            "outputs": [
+                {
+                    "file": path.relative_to(folder).as_posix(),
+                    "bytes": path.stat().st_size,
+                    "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+                }
+                for path in sorted(folder.rglob("*"))
+                if path.is_file()
+            ]
+            + [{"file": "result.json"}],
+            "omitted": result.omitted,
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+            "seconds": {key: round(value, 3) for key, value in seconds.items()},
+        }
+
+
+def _input_record(volume: StudyVolume) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "kind": "volume file" if volume.series is None else "DICOM series",
+        "sha256": volume.checksum,
+        "shape": list(volume.values.shape),
+        "affine_ras_mm": volume.affine.tolist() if volume.affine_is_true else None,
+    }
+    if volume.series is not None:
+        record |= {
+            "study_uid": volume.series.study_uid,
+            "series_uid": volume.series.series_uid,
+            "frame_of_reference_uid": volume.series.frame_of_reference_uid,
+            "modality": volume.modality,
+        }
+    return record
+
+
+def _slice_identity(volume: StudyVolume, prediction: VolumePrediction, index: int) -> dict[str, Any]:
+    """Name the source of a slice, where slices are those that the scanner stored."""
+    if volume.series is None or prediction.plane.axis != 2:
+        return {}
+    return {
+        "sop_instance_uid": volume.series.sop_instance_uids[index],
+        "frame_number": volume.series.frame_numbers[index],
+    }
+
+
+def _parse_threshold(threshold: float | str, stored: float | None) -> tuple[str, float]:
+    text = str(threshold)
+    if text == "checkpoint":
+        if stored is None:
+            raise ValueError("The checkpoint stores no threshold; give a number, or a percentile such as p99.5")
+        return "number", stored
+    try:
+        if text.startswith("p") and 0 <= float(text[1:]) <= 100:
+            return "percentile", float(text[1:])
+        if 0 <= float(text) <= 1:
+            return "number", float(text)
+    except ValueError:
+        pass
+    raise ValueError(
+        f"threshold must be a number from 0 to 1, a percentile such as p99.5, or checkpoint, got {threshold!r}"
+    )

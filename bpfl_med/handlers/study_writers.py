@@ -1,0 +1,185 @@
+"""The files that a scored study can give: NIfTI overlays, DICOM objects, a contact sheet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from bpfl_med.atomic_files import replaced_file
+from bpfl_med.data.nifti import write_like, write_volume
+from bpfl_med.dicom.parametric_map import write_parametric_map
+from bpfl_med.dicom.report import write_report
+from bpfl_med.dicom.secondary_capture import write_secondary_capture
+from bpfl_med.dicom.segmentation import SegmentationType, write_segmentation
+from bpfl_med.dicom.terms import ANATOMIC_REGIONS
+from bpfl_med.handlers.study_results import StudyResult
+from bpfl_med.pictures import Panel, panels_picture
+from bpfl_med.transforms.intensity import Intensity
+
+
+class NiftiOverlays:
+    """Write `anomaly_map.nii.gz`, `uncertainty.nii.gz` (float32) and `mask.nii.gz` (uint8) on the grid of the input.
+
+    They are left out where no single affine is true, because a NIfTI file could then only lie.
+    """
+
+    def __call__(self, folder: Path, result: StudyResult) -> None:
+        """Write the files of one study."""
+        arrays = {
+            "anomaly_map.nii.gz": result.prediction.anomaly_map,
+            "uncertainty.nii.gz": result.prediction.uncertainty,
+            "mask.nii.gz": result.mask.view(np.uint8),
+        }
+        for name, data in arrays.items():
+            if not result.volume.affine_is_true:
+                result.omitted[name] = "the slices are unevenly spaced, so no single affine would be true"
+            elif result.volume.nifti is not None:
+                write_like(data, result.volume.nifti, folder / name)
+            else:
+                write_volume(data, result.volume.affine, folder / name)
+
+
+class DicomSegmentation:
+    """Write `mask.seg.dcm` for a DICOM series.
+
+    Args:
+        segmentation_type: "BINARY", "LABELMAP", or "FRACTIONAL", which holds the map itself.
+    """
+
+    def __init__(self, segmentation_type: SegmentationType = "BINARY") -> None:
+        self.segmentation_type: SegmentationType = segmentation_type
+
+    def __call__(self, folder: Path, result: StudyResult) -> None:
+        """Write the file of one study."""
+        if result.volume.series is None:
+            return
+        is_map = self.segmentation_type == "FRACTIONAL"
+        voxels = result.prediction.anomaly_map if is_map else result.mask
+        write_segmentation(
+            folder / "mask.seg.dcm",
+            _as_frames(voxels),
+            result.volume.series,
+            result.algorithm,
+            body_part=_body_part(result.class_name),
+            segmentation_type=self.segmentation_type,
+        )
+
+
+class DicomParametricMap:
+    """Write the scores of a DICOM series as `anomaly_map.pm.dcm`, float32."""
+
+    def __call__(self, folder: Path, result: StudyResult) -> None:
+        """Write the file of one study."""
+        if result.volume.series is None:
+            return
+        write_parametric_map(
+            folder / "anomaly_map.pm.dcm",
+            _as_frames(result.prediction.anomaly_map),
+            result.volume.series,
+            result.algorithm,
+            body_part=_body_part(result.class_name),
+        )
+
+
+class DicomSecondaryCapture:
+    """Write a colour overlay of a DICOM series to `overlay_dicom/`, for viewers that know no other object."""
+
+    def __call__(self, folder: Path, result: StudyResult) -> None:
+        """Write the files of one study."""
+        if result.volume.series is None:
+            return
+        grey = Intensity.grey(result.volume.values, result.prediction.ranges)
+        write_secondary_capture(
+            folder / "overlay_dicom",
+            _as_frames(grey),
+            _as_frames(result.prediction.anomaly_map),
+            _as_frames(result.mask),
+            result.volume.series,
+            result.algorithm,
+            body_part=_body_part(result.class_name),
+        )
+
+
+class DicomReport:
+    """Write the volume score of a DICOM series as a structured report, `report.sr.dcm` (TID 1500)."""
+
+    def __call__(self, folder: Path, result: StudyResult) -> None:
+        """Write the file of one study."""
+        if result.volume.series is None:
+            return
+        write_report(
+            folder / "report.sr.dcm",
+            result.prediction.volume_score,
+            result.volume.series,
+            result.algorithm,
+            body_part=_body_part(result.class_name),
+        )
+
+
+class ContactSheet:
+    """Write `contact_sheet.png`: the most suspicious slices, each as source, map and uncertainty.
+
+    Args:
+        n_slices: at most so many.
+    """
+
+    def __init__(self, n_slices: int = 6) -> None:
+        self.n_slices = n_slices
+
+    def __call__(self, folder: Path, result: StudyResult) -> None:
+        """Write the picture of one study."""
+        indices = result.prediction.ranking[: self.n_slices]
+        rows = [self._row(result, index) for index in indices]
+        if not rows:
+            result.omitted["contact_sheet.png"] = "all slices are empty"
+            return
+        sheet = Image.new("RGB", (max(row.width for row in rows), sum(row.height for row in rows)), "white")
+        top = 0
+        for row in rows:
+            sheet.paste(row, (0, top))
+            top += row.height
+        with replaced_file(folder / "contact_sheet.png") as partial:
+            sheet.save(partial)
+
+    def _row(self, result: StudyResult, index: int) -> Image.Image:
+        prediction, plane = result.prediction, result.prediction.plane
+        grey = Intensity.grey(plane.pictures(result.volume.values)[index], prediction.ranges)
+        source = Image.fromarray(np.round(255 * grey).astype(np.uint8))
+        anomaly_map = plane.pictures(prediction.anomaly_map)[index]
+        outline = plane.pictures(result.mask)[index]
+        aspect = np.divide(*plane.pixel_size(result.volume.affine))
+        panels = [
+            Panel("scan", source, outline=outline),
+            Panel(f"anomaly map, outline at {result.threshold:.3g}", source, overlay=anomaly_map, outline=outline),
+            Panel(
+                "uncertainty (standard deviation)",
+                source,
+                overlay=plane.pictures(prediction.uncertainty)[index],
+                overlay_range=(0.0, 0.5),
+            ),
+        ]
+        score = prediction.slices[index]["anomaly_score"]
+        title = f"{result.class_name}, slice index {index}, slice score {score:.3f}"
+        return panels_picture(panels, title=title, footer=result.notice, pixel_aspect=float(aspect))
+
+
+def _as_frames(array: np.ndarray) -> np.ndarray:
+    """View [column, row, slice] as [slices, rows, columns]."""
+    return array.transpose(2, 1, 0)
+
+
+def _body_part(class_name: str) -> str | None:
+    """Give the class name where DICOM has a code for it; every other lesion is one of the whole body."""
+    return class_name if class_name.lower() in ANATOMIC_REGIONS else None
+
+
+__all__ = [
+    "ContactSheet",
+    "DicomParametricMap",
+    "DicomReport",
+    "DicomSecondaryCapture",
+    "DicomSegmentation",
+    "NiftiOverlays",
+]

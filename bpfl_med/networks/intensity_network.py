@@ -1,0 +1,49 @@
+"""A stand-in for the network whose anomaly map is the picture itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from bpfl_med.networks.bayes_pfl import Prediction
+from bpfl_med.networks.clip_normalization import CLIP_MEAN, CLIP_STD
+
+
+class IntensityNetwork(nn.Module):
+    """Return the first channel of the picture, in [0, 1], as its anomaly map, at the picture's own size.
+
+    With it the whole way from a file to its overlay can be proved on any input, without weights: the map of a voxel is
+    that voxel's windowed intensity.
+    """
+
+    image_size = None  # pictures are not resized
+    threshold = None
+
+    @property
+    def notice(self) -> str:
+        """A sentence for every place where numbers appear."""
+        return (
+            "INTENSITY CHECK: the map is the scan's own grey level, to prove its way to the overlay; it finds nothing."
+        )
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What a report must say of the network."""
+        return {"backbone": {"name": "intensity", "checksum": ""}, "notice": self.notice}
+
+    def check_class_names(self, class_names: Sequence[str]) -> None:
+        """Accept every name: none is read."""
+
+    def forward(self, image: torch.Tensor, class_names: Sequence[str] | None = None) -> torch.Tensor:
+        """Give the intensity [N, 1, H, W] of CLIP-normalised images [N, 3, H, W]."""
+        return (image[:, :1] * CLIP_STD[0] + CLIP_MEAN[0]).clamp(0, 1)
+
+    @torch.no_grad()
+    def predict(self, image: torch.Tensor, class_names: Sequence[str]) -> Prediction:
+        """Give the intensity as the map, its mean as the score, and no uncertainty."""
+        intensity = self(image)
+        score = intensity.mean((1, 2, 3))
+        return Prediction(intensity, score, torch.zeros_like(intensity), torch.zeros_like(score))

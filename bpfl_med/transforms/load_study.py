@@ -1,0 +1,48 @@
+"""Load a study as a volume."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+
+from bpfl_med.data.nifti import NiftiError
+from bpfl_med.data.studies import StudyError, load_study
+from bpfl_med.dicom import SeriesError
+
+UNREADABLE = (StudyError, SeriesError, NiftiError)
+"""What is raised for a study that cannot be read or scored truthfully."""
+
+
+class LoadStudyd(MapTransform):
+    """Replace a `Study` by its `StudyVolume`.
+
+    Args:
+        keys: of studies.
+        allow_gaps: accept a DICOM stack in which slices seem to be missing.
+        volume_index: which volume of a 4-D NIfTI file, 0-based.
+        keep_going: where a study cannot be read, put the sentence under "failure" instead of raising.
+
+    Raises:
+        StudyError, SeriesError, NiftiError: if a study cannot be read truthfully and `keep_going` is off.
+    """
+
+    def __init__(self, keys: KeysCollection, *, allow_gaps: bool, volume_index: int | None, keep_going: bool) -> None:
+        super().__init__(keys)
+        self.allow_gaps = allow_gaps
+        self.volume_index = volume_index
+        self.keep_going = keep_going
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Load the study under each key."""
+        result = dict(data)
+        for key in self.key_iterator(result):
+            try:
+                result[key] = load_study(result[key], allow_gaps=self.allow_gaps, volume_index=self.volume_index)
+            except UNREADABLE as error:
+                if not self.keep_going:
+                    raise
+                result["failure"] = str(error)
+        return result
