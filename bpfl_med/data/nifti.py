@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import zlib
 from dataclasses import dataclass
 from io import BytesIO
@@ -21,7 +22,8 @@ from bpfl_med.atomic_files import replaced_file
 _AFFINE_TOLERANCE = 0.1
 # Cosine of the angle between two axes above which a grid counts as sheared.
 _SHEAR_TOLERANCE = 1e-3
-_UNIT_IN_MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001, "unknown": 1.0}
+# NIfTI's codes of length units, with their length in mm; any other code names no unit.
+_UNITS = {1: ("metre", 1000.0), 2: ("mm", 1.0), 3: ("micrometre", 0.001)}
 
 
 class NiftiError(ValueError):
@@ -136,7 +138,7 @@ def _load(path: Path) -> nib.Nifti1Image:
     try:
         header = nib.Nifti2Header if raw[:4] in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c") else nib.Nifti1Header
         parsed = header.from_fileobj(BytesIO(raw))
-        needed = parsed.get_data_offset() + int(np.prod(parsed.get_data_shape())) * parsed.get_data_dtype().itemsize
+        needed = parsed.get_data_offset() + math.prod(parsed.get_data_shape()) * parsed.get_data_dtype().itemsize
         if len(raw) < needed:
             raise NiftiError(f"{path}: cut short, {len(raw)} bytes of {needed}; copy it again")
         return (nib.Nifti2Image if header is nib.Nifti2Header else nib.Nifti1Image).from_bytes(raw)
@@ -147,8 +149,8 @@ def _load(path: Path) -> nib.Nifti1Image:
 def _one_volume(image: nib.Nifti1Image, path: Path, index: int | None, notes: list[str]) -> np.ndarray:
     """The wanted volume as ``[x, y, z]`` float32, scaled."""
     shape = image.shape
-    volumes = int(np.prod(shape[3:]))
-    if len(shape) < 2 or 0 in shape or (len(shape) > 4 and volumes > 1):
+    volumes = math.prod(shape[3:])
+    if len(shape) < 2 or min(shape) < 1 or (len(shape) > 4 and volumes > 1):
         raise NiftiError(f"{path}: has the shape {shape}; give an image with two, three or four axes")
     if volumes > 1 and index is None:
         raise NiftiError(f"{path}: has {volumes} volumes (shape {shape}); choose one by an index from 0")
@@ -171,14 +173,14 @@ def _affine_in_mm(image: nib.Nifti1Image, path: Path, notes: list[str]) -> np.nd
     affine: np.ndarray = np.array(image.affine, dtype=np.float64)
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
         raise NiftiError(f"{path}: its affine is not invertible, so voxels have no place; mend its sform or qform")
-    unit = header.get_xyzt_units()[0]
-    if unit not in ("mm", "unknown"):
+    unit, unit_in_mm = _UNITS.get(int(header["xyzt_units"]) & 7, ("mm", 1.0))
+    if unit != "mm":
         notes.append(f"The header's length unit is the {unit}; the affine is converted to mm, outputs keep the header.")
-    affine[:3] *= _UNIT_IN_MM[unit]
+    affine[:3] *= unit_in_mm
     if not sform and not qform:
         notes.append("Neither sform nor qform is set: orientation is unknown, left and right cannot be told apart.")
     elif sform and qform:
-        difference = _largest_distance(image.get_sform(), image.get_qform(), image.shape) * _UNIT_IN_MM[unit]
+        difference = _largest_distance(image.get_sform(), image.get_qform(), image.shape) * unit_in_mm
         if difference > _AFFINE_TOLERANCE:
             notes.append(f"sform and qform disagree by up to {difference:.1f} mm; the sform is used.")
     if _is_sheared(affine):

@@ -115,11 +115,11 @@ def test_nan_and_infinity_become_the_lowest_value_and_are_counted(tmp_path, ramp
         read_nifti(save(tmp_path / "b.nii", np.full((3, 3, 3), np.nan, np.float32)))
 
 
-@pytest.mark.parametrize(("units", "factor"), [("meter", 1000.0), ("micron", 0.001)])
-def test_other_units_are_announced_and_converted(tmp_path, ramp, units, factor):
+@pytest.mark.parametrize(("units", "factor", "name"), [("meter", 1000.0, "metre"), ("micron", 0.001, "micrometre")])
+def test_other_units_are_announced_and_converted(tmp_path, ramp, units, factor, name):
     image = read_nifti(save(tmp_path / "a.nii", ramp, units=units))
     np.testing.assert_allclose(image.affine, np.diag([factor, factor, factor, 1]) @ ORTHOGONAL)
-    assert image.notes[0].startswith(f"The header's length unit is the {units}")
+    assert image.notes[0].startswith(f"The header's length unit is the {name}; the affine is converted to mm")
     write_like(image.data, image, tmp_path / "b.nii")
     assert nib.load(tmp_path / "b.nii").header.get_xyzt_units()[0] == units
     np.testing.assert_allclose(nib.load(tmp_path / "b.nii").affine, ORTHOGONAL)
