@@ -5,6 +5,8 @@ from __future__ import annotations
 import filecmp
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -76,21 +78,25 @@ def _drop_repeats(frames: Sequence[Frame], notes: list[str]) -> list[Frame]:
         other = first.setdefault(key, frame)
         if other is frame:
             continue
-        if replace(frame, path=other.path) != other or not _same_pixels(frame, other):
+        if replace(frame, path=other.path) != other or not _same_pixels(frame.path, other.path):
             raise SeriesError(
                 f"{name_files([other, frame])}: the same SOPInstanceUID with different contents; remove the wrong one"
             )
         repeats += 1
     if repeats:
-        notes.append(f"Images found twice (same SOPInstanceUID, same contents) and used once: {repeats}.")
+        notes.append(f"Images found more than once (same SOPInstanceUID, same contents) and used once: {repeats}.")
     return list(first.values())
 
 
-def _same_pixels(one: Frame, other: Frame) -> bool:
+@lru_cache(maxsize=1)  # the frames of two multi-frame files ask one after another
+def _same_pixels(one: Path, other: Path) -> bool:
     """Whether two files hold the same bytes or, stored with different compression, the same pixels."""
-    if filecmp.cmp(one.path, other.path, shallow=False):
+    if filecmp.cmp(one, other, shallow=False):
         return True
-    return np.array_equal(read_with_pixels(one.path).pixel_array, read_with_pixels(other.path).pixel_array)
+    try:
+        return np.array_equal(read_with_pixels(one).pixel_array, read_with_pixels(other).pixel_array)
+    except Exception:  # what cannot be decoded is not known to be the same
+        return False
 
 
 def _drop_localisers(frames: list[Frame], notes: list[str]) -> list[Frame]:

@@ -106,26 +106,22 @@ def _pixel_length(file: BinaryIO, dataset: Dataset, size: int) -> int | None:
         return None
     length = int.from_bytes(head[-4:], order)
     if length == _UNDEFINED_LENGTH:
-        _check_fragments(file, size)
+        _check_fragments(file, size, int(dataset.get("NumberOfFrames") or 1))
         return -1
     return min(length, size - file.tell())
 
 
-def _check_fragments(file: BinaryIO, size: int) -> None:
-    """Walk over the items of compressed pixel data and see that the last one ends inside the file."""
-    fragments = 0
+def _check_fragments(file: BinaryIO, size: int, frames: int) -> None:
+    """Walk over the items of compressed pixel data to their closing mark, and see that there is one for each frame."""
+    fragments = -1  # the first item is the offset table
     while len(head := file.read(8)) == 8:
-        if head[:4] == _SEQUENCE_END:
-            if fragments < 2:  # the first item is the offset table
-                raise DamagedFileError("its compressed pixel data are empty")
+        if head[:4] == _SEQUENCE_END and fragments >= frames:
             return
         length = int.from_bytes(head[4:], "little")
         if head[:4] != _ITEM or file.tell() + length > size:
             break
         file.seek(length, os.SEEK_CUR)
         fragments += 1
-    if fragments >= 2 and not head:  # only the closing mark is absent; every fragment is whole
-        return
     raise DamagedFileError("its compressed pixel data are cut short")
 
 
@@ -145,5 +141,5 @@ def _check_decoder(syntax: UID) -> None:
     except NotImplementedError as error:
         raise DamagedFileError(f"its transfer syntax {syntax.name} is not supported") from error
     if not decoder.is_available:
-        family = next(name for name in _DECODER_PACKAGES if syntax.name.startswith(name))
-        raise DamagedFileError(f"its pixels are {syntax.name}; install {_DECODER_PACKAGES[family]} to decode them")
+        package = next((p for name, p in _DECODER_PACKAGES.items() if syntax.name.startswith(name)), "a decoder")
+        raise DamagedFileError(f"its pixels are {syntax.name}; install {package} to decode them")

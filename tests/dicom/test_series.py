@@ -145,7 +145,7 @@ def test_what_is_dropped_is_named(tmp_path):
     write_series(tmp_path / "c", kind="clutter")
     assert select_series(tmp_path / "a").notes == ("Localiser images left out: image001.dcm.",)
     assert select_series(tmp_path / "b").notes == (
-        "Images found twice (same SOPInstanceUID, same contents) and used once: 1.",
+        "Images found more than once (same SOPInstanceUID, same contents) and used once: 1.",
     )
     assert select_series(tmp_path / "c").notes == (
         "Passed over under the given path "
@@ -162,6 +162,14 @@ def test_one_instance_in_two_versions_is_refused(tmp_path):
         SeriesError, match=r"image004\.dcm, \S+other\.dcm: the same SOPInstanceUID with different contents"
     ):
         select_series(tmp_path)
+
+
+def test_a_multi_frame_image_found_twice_is_used_once(tmp_path):
+    phantom = write_series(tmp_path, kind="enhanced_ct")
+    (tmp_path / "copy.dcm").write_bytes(phantom.files[0].read_bytes())
+    series = select_series(tmp_path)
+    assert series.shape == (24, 64, 48)
+    assert series.notes[0].endswith("used once: 24.")
 
 
 def test_one_instance_compressed_and_plain_is_used_once(tmp_path):
