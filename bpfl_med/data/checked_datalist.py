@@ -31,13 +31,19 @@ class CheckedDatalist:
 
 
 def check_datalist(
-    items: Sequence[Mapping[str, Any]], *, mask_threshold: int, need_masks: bool, skip_bad: bool = False
+    items: Sequence[Mapping[str, Any]],
+    *,
+    mask_threshold: int,
+    need_labels: bool,
+    need_masks: bool,
+    skip_bad: bool = False,
 ) -> CheckedDatalist:
     """Open every picture and mask, and hold labels against masks.
 
     Args:
         items: of a datalist; "image" is needed, "mask" and "label" are checked where they are given.
         mask_threshold: mask values above it (of 0 to 255) are abnormal.
+        need_labels: whether an item without a label is bad, because metrics are wanted.
         need_masks: whether an abnormal picture without a mask is bad, because pixel metrics are wanted.
         skip_bad: leave bad items out and list them, instead of stopping.
 
@@ -45,7 +51,7 @@ def check_datalist(
         ValueError: if an item is bad and `skip_bad` is off, or no good item is left. The text names the first few.
     """
     with ThreadPoolExecutor() as pool:
-        reasons = list(pool.map(lambda item: _problem(item, mask_threshold, need_masks), items))
+        reasons = list(pool.map(lambda item: _problem(item, mask_threshold, need_labels, need_masks), items))
     skipped = [
         {"image": item["image"], "reason": reason} for item, reason in zip(items, reasons, strict=True) if reason
     ]
@@ -56,6 +62,8 @@ def check_datalist(
             f"{len(skipped)} of {len(items)} items of the data set cannot be used: {first}"
             f"{'; and more' if len(skipped) > _SHOWN else ''}. Mend them, or set skip_bad to leave them out"
         )
+    if not items:
+        raise ValueError("The data set has no items; check its patterns")
     if not good:
         raise ValueError(f"None of the {len(items)} items of the data set can be used: {skipped[0]['reason']}")
     if skipped:
@@ -63,12 +71,14 @@ def check_datalist(
     return CheckedDatalist(good, skipped)
 
 
-def _problem(item: Mapping[str, Any], mask_threshold: int, need_masks: bool) -> str | None:
+def _problem(item: Mapping[str, Any], mask_threshold: int, need_labels: bool, need_masks: bool) -> str | None:
     """Say what is wrong with an item, or None."""
+    if need_labels and item.get("label") is None:
+        return f"{item['image']} has no label; name a data set's config that gives labels, or do not evaluate"
     try:
         size = open_picture(item["image"], "RGB").size
         if item.get("mask") is None:
-            if need_masks and item["label"] == 1:
+            if need_masks and item.get("label") == 1:
                 return f"{item['image']} is abnormal and has no mask; give one, or leave out the pixel metrics"
             return None
         mask = open_picture(item["mask"], "L")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -46,7 +46,7 @@ def folder_datalist(
 
     Raises:
         FileNotFoundError: if the folder is not there or a pattern matches no picture.
-        ValueError: if a picture is listed twice.
+        ValueError: if a picture is listed twice, or there is no field of such a name.
     """
     root = _existing_folder(root)
     items: list[PictureItem] = []
@@ -59,8 +59,8 @@ def folder_datalist(
                 )
             for picture in pictures:
                 fields = _path_fields(picture.relative_to(root))
-                mask_path = None if mask is None or label == 0 else str(root / mask.format(**fields))
-                items.append(_item(picture, mask_path, label, class_name.format(**fields)))
+                mask_path = None if mask is None or label == 0 else str(root / _filled(mask, fields, "A path"))
+                items.append(_item(picture, mask_path, label, _filled(class_name, fields, "A path")))
     return _without_repeats(items, root)
 
 
@@ -88,29 +88,26 @@ def table_datalist(
 
     Raises:
         FileNotFoundError: if folder or table are not there, or a picture of the table is not.
-        ValueError: if a column is missing, a label is neither 0 nor 1, a picture is listed twice, or the pictures'
-            folders hold pictures that the table does not list.
+        ValueError: if the table is no CSV in UTF-8, a column or a cell is missing, a label is neither 0 nor 1, a picture
+            is listed twice, or the pictures' folders hold pictures that the table does not list.
     """
     root = _existing_folder(root)
     path = root / table
     if not path.is_file():
         raise FileNotFoundError(f"There is no table {path}; check dataset_dir and the name of the table")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file, skipinitialspace=True))
-    if not rows:
-        raise ValueError(f"The table {path} has no rows")
+    rows = _table_rows(path)
+    if label not in rows[0]:
+        raise ValueError(f"The table {path} has no column {label!r} of labels; it has {', '.join(rows[0])}")
     items: list[PictureItem] = []
     for line, row in enumerate(rows, start=2):
-        try:
-            mask_path = None if mask is None else mask.format(**row)
-            picture, value, name = root / image.format(**row), row[label], class_name.format(**row)
-        except KeyError as error:
-            raise ValueError(f"The table {path} has no column {error}; it has {', '.join(row)}") from error
-        if value not in ("0", "1"):
-            raise ValueError(f"Line {line} of {path} has the label {value!r}; write 0 for normal, 1 for abnormal")
+        source = f"The table {path}"
+        picture, name = root / _filled(image, row, source), _filled(class_name, row, source)
+        mask_path = None if mask is None else _filled(mask, row, source)
+        if row[label] not in ("0", "1"):
+            raise ValueError(f"Line {line} of {path} has the label {row[label]!r}; write 0 for normal, 1 for abnormal")
         if not picture.is_file():
             raise FileNotFoundError(f"Line {line} of {path} names {picture}, which is not there")
-        items.append(_item(picture, str(root / mask_path) if mask_path else None, int(value), name))
+        items.append(_item(picture, str(root / mask_path) if mask_path else None, int(row[label]), name))
     _refuse_unlisted(items, path)
     return _without_repeats(items, root)
 
@@ -137,6 +134,28 @@ def _existing_folder(root: str | Path) -> Path:
 
 def _item(picture: Path, mask: str | None, label: int, class_name: str) -> PictureItem:
     return {"image": str(picture), "mask": mask, "label": label, "class_name": class_name}
+
+
+def _table_rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file, skipinitialspace=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"The table {path} cannot be read ({error}); save it as CSV in UTF-8") from error
+    if not rows:
+        raise ValueError(f"The table {path} has no rows")
+    for line, row in enumerate(rows, start=2):
+        if None in row or None in row.values():  # how DictReader shows cells too many and too few
+            raise ValueError(f"Line {line} of {path} has not as many cells as the first row names; complete it")
+    return rows
+
+
+def _filled(template: str, fields: Mapping[str, str], source: str) -> str:
+    """Put fields into a template such as "{stem}.png"."""
+    try:
+        return template.format(**fields)
+    except KeyError as error:
+        raise ValueError(f"{source} has no {error}, which {template!r} asks for; it has {', '.join(fields)}") from error
 
 
 def _path_fields(path: Path) -> dict[str, str]:

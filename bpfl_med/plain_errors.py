@@ -1,0 +1,30 @@
+"""End a run that fails with the sentence that says why."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+
+_WRAPPERS = ("Failed to instantiate component", "Failed to evaluate")  # how MONAI's errors of configs begin
+
+
+def end_with_cause() -> None:
+    """Make the last line of a failing program the error itself; MONAI's wrapping of errors in configs hides it.
+
+    For programs, not for libraries: it replaces `sys.excepthook`. The traceback is still printed, above that line.
+    """
+    sys.excepthook = _print_cause_last
+
+
+def cause(error: BaseException) -> BaseException:
+    """Return the error that MONAI wrapped, or the error itself."""
+    while isinstance(error, RuntimeError) and str(error).startswith(_WRAPPERS) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _print_cause_last(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    sys.__excepthook__(kind, error, traceback)
+    first = cause(error)
+    if first is not error:
+        print(f"\n{type(first).__name__}: {first}", file=sys.stderr)
