@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.distributions import Independent, MultivariateNormal, Normal
+
+from bpfl_med.losses import (
+    BayesPFLLoss,
+    LossTerms,
+    flow_divergence,
+    focal_loss,
+    orthogonal_loss,
+    prompt_flow_divergence,
+)
+from bpfl_med.networks import TrainingOutput
+from bpfl_med.networks.planar_flow import planar_flow
+from bpfl_med.networks.prompt_flow import FlowSamples, PromptSamples
+
+
+def draw(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def mask() -> Tensor:
+    mask = torch.zeros(3, 1, 4, 5, dtype=torch.float64)
+    mask[0, 0, 1:3, 2:] = 1
+    mask[2, 0, 0, 0] = 1
+    return mask
+
+
+@pytest.fixture
+def samples() -> FlowSamples:
+    """G = 3, R = 2, C = 4, K = 5."""
+    mean, variance = draw(3, 4), draw(3, 4, seed=1).exp()
+    z_0 = mean[:, None] + variance.sqrt()[:, None] * draw(3, 2, 4, seed=2)
+    z_k, log_dets = planar_flow(z_0, draw(3, 5, 4, seed=3), draw(3, 5, 4, seed=4), draw(3, 5, seed=5))
+    return FlowSamples(mean, variance, z_0, z_k, log_dets)
+
+
+class TestFocal:
+    def test_pixel_by_pixel(self, mask: Tensor) -> None:
+        logits = 3 * draw(3, 1, 4, 5)
+        losses: dict[float, list[float]] = {0.0: [], 1.0: []}
+        for logit, true_class in zip(logits.flatten().tolist(), mask.flatten().tolist(), strict=True):
+            normal, abnormal = 1 / (1 + math.exp(logit)), 1 / (1 + math.exp(-logit))
+            p = abnormal if true_class else normal
+            losses[true_class].append(-((1 - p) ** 2) * math.log(p + 1e-8))
+        expected = sum(sum(group) / len(group) for group in losses.values())
+        assert float(focal_loss(logits, mask)) == pytest.approx(expected, rel=1e-12)
+
+    @pytest.mark.parametrize("dtype", [torch.uint8, torch.bool, torch.int64, torch.float32])
+    def test_masks_of_any_type(self, dtype: torch.dtype, mask: Tensor) -> None:
+        logits = draw(3, 1, 4, 5)
+        assert float(focal_loss(logits, mask.to(dtype))) == pytest.approx(float(focal_loss(logits, mask)))
+
+    def test_without_abnormal_pixels_there_is_only_the_normal_part(self) -> None:
+        logits = draw(1, 1, 2, 2)
+        p = torch.sigmoid(-logits)
+        expected = (-((1 - p) ** 2) * torch.log(p + 1e-8)).mean()
+        assert float(focal_loss(logits, torch.zeros_like(logits))) == pytest.approx(float(expected))
+
+    def test_gamma_zero_is_cross_entropy(self, mask: Tensor) -> None:
+        logits = draw(3, 1, 4, 5)
+        bce = torch.nn.functional.binary_cross_entropy_with_logits(logits, mask, reduction="none")
+        expected = bce[mask == 1].mean() + bce[mask == 0].mean()
+        assert float(focal_loss(logits, mask, gamma=0)) == pytest.approx(float(expected), rel=1e-6)
+
+
+def test_dice_is_one_sum_over_the_batch(mask: Tensor) -> None:
+    probability = torch.sigmoid(draw(3, 1, 4, 5))
+    expected = 1 - (2 * (probability * mask).sum() + 1e-5) / (probability.sum() + mask.sum() + 1e-5)
+    assert float(BayesPFLLoss().dice(probability, mask)) == pytest.approx(float(expected), rel=1e-12)
+
+
+def test_orthogonal_loss_entry_by_entry() -> None:
+    text = torch.nn.functional.normalize(draw(3, 2, 4, 6), dim=-1)
+    expected = 0.0
+    for side in range(2):
+        cosines = [
+            0.0 if i == j else float(text[n, side, i] @ text[n, side, j]) ** 2
+            for n in range(3)
+            for i in range(4)
+            for j in range(4)
+        ]
+        expected += sum(cosines) / len(cosines)
+    assert float(orthogonal_loss(text)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_orthogonal_loss_of_orthogonal_prompts_is_zero() -> None:
+    assert float(orthogonal_loss(torch.eye(4).expand(2, 2, 4, 4))) == 0
+
+
+class TestDivergence:
+    def test_against_torch_distributions(self, samples: FlowSamples) -> None:
+        """Constants included: those of the two densities cancel."""
+        prior = MultivariateNormal(torch.zeros(4, dtype=torch.float64), torch.eye(4, dtype=torch.float64))
+        terms = []
+        for g in range(3):
+            base = Independent(Normal(samples.mean[g], samples.variance[g].sqrt()), 1)
+            for r in range(2):
+                log_q = base.log_prob(samples.z_0[g, r]) - samples.log_dets[g, r].sum()
+                terms.append(float(log_q - prior.log_prob(samples.z_k[g, r])))
+        assert float(flow_divergence(samples)) == pytest.approx(sum(terms) / len(terms), rel=1e-10)
+
+    def test_released_form_divides_the_log_determinants_once_more(self, samples: FlowSamples) -> None:
+        one = FlowSamples(*(value[:1] for value in samples))
+        without = flow_divergence(one._replace(log_dets=torch.zeros_like(one.log_dets)))
+        expected = without - one.log_dets.sum(-1).mean() / 7
+        assert float(flow_divergence(one, n_images=7)) == pytest.approx(float(expected))
+
+    def test_forms_agree_for_an_image_specific_distribution(self, samples: FlowSamples) -> None:
+        assert float(flow_divergence(samples, n_images=3)) == pytest.approx(float(flow_divergence(samples)))
+
+    def test_one_base_with_noise_of_every_image(self, samples: FlowSamples) -> None:
+        """An image-agnostic distribution sampled once per image: the mean over the images, as one by one."""
+        shared = samples._replace(mean=samples.mean[:1], variance=samples.variance[:1])
+        single = [
+            flow_divergence(FlowSamples(shared.mean, shared.variance, *(value[g : g + 1] for value in samples[2:])))
+            for g in range(3)
+        ]
+        assert float(flow_divergence(shared)) == pytest.approx(float(sum(single) / 3))
+
+    def test_distributions_that_are_off_have_none(self, samples: FlowSamples) -> None:
+        both = PromptSamples(samples, None, samples)
+        assert float(prompt_flow_divergence(both, 3)) == pytest.approx(2 * float(flow_divergence(samples, n_images=3)))
+        assert float(prompt_flow_divergence(PromptSamples(None, None, None), 3)) == 0
+
+
+class TestAllTerms:
+    @pytest.fixture
+    def output(self, samples: FlowSamples) -> TrainingOutput:
+        """N = 3, B = 2, L = 2."""
+        text = torch.nn.functional.normalize(draw(3, 2, 2, 6), dim=-1)
+        one = FlowSamples(*(value[:1] for value in samples))
+        return TrainingOutput(draw(3, 2, 2), text, draw(2, 3, 4, 5), PromptSamples(samples, one, one))
+
+    def compute(self, output: TrainingOutput, mask: Tensor, index: int = 1, **options: object) -> LossTerms:
+        return BayesPFLLoss(**options)(output, torch.tensor([1, 0, 1]), mask, prompt_index=index)
+
+    def test_sum_over_layers_and_parts(self, output: TrainingOutput, mask: Tensor) -> None:
+        terms = self.compute(output, mask)
+        dice = BayesPFLLoss().dice
+        expected = sum(
+            focal_loss(logits[:, None], mask) + dice(torch.sigmoid(logits[:, None]), mask)
+            for logits in output.map_logits
+        )
+        assert float(terms.segmentation) == pytest.approx(float(expected))
+        assert float(terms.prompt_flow) == pytest.approx(0.01 * float(prompt_flow_divergence(output.samples, 3)))
+        assert float(terms.orthogonal) == pytest.approx(float(orthogonal_loss(output.text)))
+        assert float(terms.total) == pytest.approx(float(sum(terms)))
+
+    @pytest.mark.parametrize("index", [0, 1])
+    def test_classification_is_the_pair_of_the_chosen_prompts(
+        self, index: int, output: TrainingOutput, mask: Tensor
+    ) -> None:
+        probability = output.class_logits[:, :, index].softmax(1)
+        expected = -sum(math.log(probability[n, label]) for n, label in enumerate((1, 0, 1))) / 3
+        assert float(self.compute(output, mask, index).classification) == pytest.approx(expected)
+
+    def test_uint8_masks_and_float_labels(self, output: TrainingOutput, mask: Tensor) -> None:
+        labels = torch.tensor([1.0, 0.0, 1.0])
+        found = BayesPFLLoss()(output, labels, mask.to(torch.uint8), prompt_index=1)
+        assert [float(term) for term in found] == pytest.approx([float(term) for term in self.compute(output, mask)])
+
+    def test_settings(self, output: TrainingOutput, mask: Tensor) -> None:
+        default = self.compute(output, mask)
+        assert float(self.compute(output, mask, orthogonal=False).orthogonal) == 0
+        heavier = self.compute(output, mask, kl_weight=0.1).prompt_flow
+        assert float(heavier) == pytest.approx(10 * float(default.prompt_flow))
+        textbook = self.compute(output, mask, released_kl=False).prompt_flow
+        expected = 0.01 * sum(float(flow_divergence(part)) for part in output.samples)
+        assert float(textbook) == pytest.approx(expected)
+        assert float(textbook) != pytest.approx(float(default.prompt_flow))
