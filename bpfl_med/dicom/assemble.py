@@ -5,7 +5,6 @@ from __future__ import annotations
 import filecmp
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -72,13 +71,17 @@ def assemble_series(frames: Sequence[Frame], allow_gaps: bool = False) -> DicomS
 def _drop_repeats(frames: Sequence[Frame], notes: list[str]) -> list[Frame]:
     """Keep one of the files that hold the same instance, once it is sure that they are the same."""
     first: dict[tuple[str, int], Frame] = {}
+    same: dict[tuple[Path, Path], bool] = {}  # files, so that those of many frames are compared once
     repeats = 0
     for frame in frames:
         key = (frame.sop_instance_uid or str(frame.path), frame.number)
         other = first.setdefault(key, frame)
         if other is frame:
             continue
-        if replace(frame, path=other.path) != other or not _same_pixels(frame.path, other.path):
+        files = (other.path, frame.path)
+        if files not in same:
+            same[files] = _same_pixels(*files)
+        if not same[files] or replace(frame, path=other.path) != other:
             raise SeriesError(
                 f"{name_files([other, frame])}: the same SOPInstanceUID with different contents; remove the wrong one"
             )
@@ -88,7 +91,6 @@ def _drop_repeats(frames: Sequence[Frame], notes: list[str]) -> list[Frame]:
     return list(first.values())
 
 
-@lru_cache(maxsize=1)  # the frames of two multi-frame files ask one after another
 def _same_pixels(one: Path, other: Path) -> bool:
     """Whether two files hold the same bytes or, stored with different compression, the same pixels."""
     if filecmp.cmp(one, other, shallow=False):
