@@ -35,11 +35,8 @@ class Algorithm:
         Raises:
             ValueError: name or version is empty, longer than 64 characters, or not plain ASCII.
         """
-        for what, value in (("name", self.name), ("version", self.version)):
-            if not 0 < len(value) <= 64 or not value.isascii() or "\\" in value:
-                raise ValueError(
-                    f"an algorithm's {what} must be 1 to 64 ASCII characters without backslash, got {value!r}"
-                )
+        check_text("name of the algorithm", self.name)
+        check_text("version of the algorithm", self.version)
 
     @property
     def all_parameters(self) -> dict[str, str]:
@@ -70,3 +67,13 @@ class Algorithm:
             "software_versions": [f"bpfl_med {__version__}", f"{self.name} {self.version}"[:64]],
             "device_serial_number": self.checkpoint_sha256[:16] or "no checkpoint",
         }
+
+
+def check_text(what: str, text: str) -> None:
+    """Hold a text of ours against what a Long String (PS3.5 6.2) can be in any character set.
+
+    Raises:
+        ValueError: it is empty, longer than 64 characters, not plain ASCII, or has a backslash, which separates values.
+    """
+    if not 0 < len(text) <= 64 or not text.isascii() or not text.isprintable() or "\\" in text:
+        raise ValueError(f"the {what} must be 1 to 64 printable ASCII characters without backslash, got {text!r}")

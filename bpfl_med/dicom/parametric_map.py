@@ -11,7 +11,7 @@ from highdicom.pm import DerivedPixelContrastValues, ImageFlavorValues, Parametr
 from highdicom.sr.coding import CodedConcept
 from pydicom.dataset import Dataset
 
-from bpfl_med.dicom.algorithm import Algorithm
+from bpfl_med.dicom.algorithm import Algorithm, check_text
 from bpfl_med.dicom.derived_object import complete, identify, name_body_part, save
 from bpfl_med.dicom.grid import check_scores
 from bpfl_med.dicom.series import DicomSeries
@@ -35,7 +35,8 @@ def write_parametric_map(
 
     Each frame carries the position and orientation of its own source image, in the same frame of reference, and refers
     to it. The frames ascend along the normal of the slices (row direction x column direction): dcmqi 1.5.7, and 3D
-    Slicer with it, stacks the frames of a map as they come, whatever position they tell, and would turn it over.
+    Slicer with it, stacks the frames of a map as they come, whatever position they tell, and would turn it over. It
+    also straightens tilted and evens out uneven stacks.
 
     Args:
         path: the file to write; it appears whole or not at all, and replaces an older one.
@@ -50,11 +51,13 @@ def write_parametric_map(
         The object as written.
 
     Raises:
-        ValueError: the scores are not on the series' grid, or of another type or range; unknown body part.
+        ValueError: the scores are not on the series' grid, or of another type or range; unknown body part; a label that does
+            not fit.
         SeriesError: the source files are not what they were, see
             :func:`~bpfl_med.dicom.source_images.read_source_images`.
     """
     region = anatomic_region(body_part)
+    check_text("label", label)
     scores = check_scores(scores, series)
     source = read_source_images(series)
     identity = identify(series, [scores], algorithm, {"map": label, "region": region.code.value}, created)
@@ -106,7 +109,7 @@ def _ascending(parametric_map: ParametricMap, series: DicomSeries) -> Parametric
         groups[index].FrameContentSequence[0].DimensionIndexValues = [place]
     parametric_map.PerFrameFunctionalGroupsSequence = [groups[index] for index in order]
     stored = np.frombuffer(parametric_map.FloatPixelData, np.float32).reshape(len(groups), -1)
-    parametric_map.FloatPixelData = stored[order].tobytes()
+    parametric_map.FloatPixelData = b"".join(stored[index].data for index in order)  # one copy: a map can be a gigabyte
     return ParametricMap.from_dataset(parametric_map, copy=False)
 
 

@@ -13,7 +13,7 @@ from highdicom.spatial import get_closest_patient_orientation
 from highdicom.sr.coding import CodedConcept
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import RLELossless
+from pydicom.uid import ExplicitVRLittleEndian
 from pydicom.valuerep import DA, TM
 from skimage.segmentation import find_boundaries
 
@@ -79,7 +79,7 @@ def write_secondary_capture(
                 coordinate_system="PATIENT",
                 patient_orientation=_patient_orientation(series),
                 pixel_spacing=series.pixel_spacing,
-                transfer_syntax_uid=RLELossless,
+                transfer_syntax_uid=ExplicitVRLittleEndian,
                 series_instance_uid=identity.uid("series"),
                 series_number=SERIES_NUMBER,
                 sop_instance_uid=identity.uid(f"instance {index}"),

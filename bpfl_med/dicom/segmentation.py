@@ -8,9 +8,10 @@ from typing import Literal
 
 import numpy as np
 from highdicom.seg import SegmentAlgorithmTypeValues, Segmentation, SegmentDescription
+from highdicom.spatial import get_volume_positions
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
-from bpfl_med.dicom.algorithm import Algorithm
+from bpfl_med.dicom.algorithm import Algorithm, check_text
 from bpfl_med.dicom.derived_object import complete, identify, save, tracking_identifiers
 from bpfl_med.dicom.grid import check_mask, check_scores
 from bpfl_med.dicom.series import DicomSeries
@@ -42,7 +43,8 @@ def write_segmentation(
     the middle slice: a valid "looked at, nothing found".
 
     Viewers: BINARY is shown by all. LABELMAP (a SOP class of its own since 2024) is smaller and less known. FRACTIONAL
-    holds the scores in 1/255; few viewers show it. dcmqi cannot read any SEG on a tilted or unevenly spaced stack.
+    holds the scores in 1/255; few viewers show it. dcmqi 1.5.7 straightens a tilted stack without a word, so that
+    what it reads lies some millimetres off; highdicom and OHIF go by the source images.
 
     Args:
         path: the file to write; it appears whole or not at all, and replaces an older one.
@@ -59,16 +61,18 @@ def write_segmentation(
         The object as written.
 
     Raises:
-        ValueError: the voxels are not on the series' grid, or of another type or range; unknown body part or type.
+        ValueError: the voxels are not on the series' grid, or of another type or range; unknown body part or type; a label
+            that does not fit.
         SeriesError: the source files are not what they were, see
             :func:`~bpfl_med.dicom.source_images.read_source_images`.
     """
     region = anatomic_region(body_part)
+    check_text("label", label)
     if segmentation_type not in ("BINARY", "LABELMAP", "FRACTIONAL"):
         raise ValueError(f"segmentation_type must be BINARY, LABELMAP or FRACTIONAL, got {segmentation_type!r}")
     if segmentation_type == "FRACTIONAL":
-        stored = check_scores(voxels, series)
-        stored = np.round(stored * np.float32(_LEVELS)) / np.float32(_LEVELS)  # what rounds to 0 is no frame
+        stored = check_scores(voxels, series) * np.float32(_LEVELS)
+        np.divide(np.rint(stored, out=stored), np.float32(_LEVELS), out=stored)  # so that what rounds to 0 is no frame
     else:
         stored = check_mask(voxels, series)
     source = read_source_images(series)
@@ -115,6 +119,9 @@ def write_segmentation(
         content_time=identity.created.time(),
         **algorithm.equipment,
     )
+    if nothing and get_volume_positions(series.positions, series.orientation)[0] is None:
+        # Of one frame, highdicom says that slices are 1 mm apart; here no one spacing is true.
+        del segmentation.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SpacingBetweenSlices
     complete(segmentation, source.patient_study, identity)
     save(segmentation, path)
     return segmentation

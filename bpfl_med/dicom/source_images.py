@@ -13,6 +13,7 @@ import pydicom
 from highdicom.content import PixelMeasuresSequence, PlaneOrientationSequence, PlanePositionSequence
 from highdicom.spatial import get_volume_positions
 from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
 from pydicom.valuerep import DS
 
 from bpfl_med.dicom.patient_study import PATIENT_AND_STUDY, PatientStudy, read_patient_study
@@ -22,6 +23,7 @@ _ASKED = ["SOPClassUID", "SOPInstanceUID", "NumberOfFrames", "PositionReferenceI
 LOSSY_HISTORY = ["LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"]
 """Attributes that a derived image takes over, since what was once lost is lost in it too (PS3.3 C.7.6.1.1.5)."""
 
+_FRAME = "frame of reference"
 _ELSEWHERE = 1e6  # mm; where frames lie that are no slice of the series, so that nothing is ever matched with them
 
 
@@ -43,7 +45,8 @@ def read_source_images(series: DicomSeries) -> SourceImages:
     """Read again, from the files of a series, what an object derived from it needs.
 
     The geometry is the series' own (LPS, mm). A slice thickness that the source lacks is the median step between slices
-    along the normal; for a single slice, the spacing between rows.
+    along the normal; for a single slice, the spacing between rows. A series without frame of reference is given one, the
+    same in all that is derived from it; viewers then have the references to the source images alone to go by.
 
     Raises:
         SeriesError: a file is not what it was when the series was read, or the slices are spread over several
@@ -77,13 +80,16 @@ def plane_positions(series: DicomSeries) -> list[PlanePositionSequence]:
     return [PlanePositionSequence("PATIENT", [_ds(x) for x in position]) for position in series.positions]
 
 
-def pixel_measures(series: DicomSeries, slice_thickness: float) -> PixelMeasuresSequence:
-    """Spacing (mm) of the grid; that between slices only where one spacing, at right angles, is true of all."""
+def _pixel_measures(series: DicomSeries, header: Dataset) -> PixelMeasuresSequence:
+    """Spacing of the grid, mm; that between slices only where one, at right angles, is true of all of them."""
+    thickness = _slice_thickness(series, header)
     between, _ = get_volume_positions(series.positions, series.orientation)
+    if series.shape[0] == 1:
+        between = thickness
     return PixelMeasuresSequence(
         pixel_spacing=[_ds(x) for x in series.pixel_spacing],
-        slice_thickness=_ds(slice_thickness),
-        spacing_between_slices=_ds(between) if between is not None and series.shape[0] > 1 else None,
+        slice_thickness=_ds(thickness),
+        spacing_between_slices=None if between is None else _ds(between),
     )
 
 
@@ -98,7 +104,7 @@ def _bare(series: DicomSeries, header: Dataset) -> Dataset:
     bare.StudyInstanceUID = series.study_uid
     bare.SeriesInstanceUID = series.series_uid
     bare.Modality = series.modality
-    bare.FrameOfReferenceUID = series.frame_of_reference_uid
+    bare.FrameOfReferenceUID = series.frame_of_reference_uid or generate_uid(entropy_srcs=[_FRAME, series.series_uid])
     bare.PositionReferenceIndicator = header.get("PositionReferenceIndicator") or ""
     bare.Rows, bare.Columns = series.shape[1:]
     for keyword in LOSSY_HISTORY:
@@ -109,7 +115,7 @@ def _bare(series: DicomSeries, header: Dataset) -> Dataset:
 
 def _single_frame(series: DicomSeries, index: int, header: Dataset) -> Dataset:
     bare = _bare(series, header)
-    measures = pixel_measures(series, _slice_thickness(series, header))[0]
+    measures = _pixel_measures(series, header)[0]
     bare.ImagePositionPatient = [_ds(x) for x in series.positions[index]]
     bare.ImageOrientationPatient = [_ds(x) for x in series.orientation]
     for element in measures:
@@ -122,7 +128,7 @@ def _multi_frame(series: DicomSeries, header: Dataset) -> Dataset:
     bare.NumberOfFrames = int(header.NumberOfFrames)
     shared = Dataset()
     shared.PlaneOrientationSequence = PlaneOrientationSequence("PATIENT", [_ds(x) for x in series.orientation])
-    shared.PixelMeasuresSequence = pixel_measures(series, _slice_thickness(series, header))
+    shared.PixelMeasuresSequence = _pixel_measures(series, header)
     bare.SharedFunctionalGroupsSequence = [shared]
     where = np.full((bare.NumberOfFrames, 3), _ELSEWHERE)
     where[np.array(series.frame_numbers) - 1] = series.positions

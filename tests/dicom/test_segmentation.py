@@ -216,6 +216,20 @@ def test_empty_mask_is_one_empty_frame(kind: str, segmentation_type: str, tmp_pa
     assert _known(dciodvfy(path), segmentation_type) == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "spacing"), [("axial", 6.0), ("tilted", None), ("uneven", None), ("enhanced_ct", 6.0)]
+)
+@pytest.mark.parametrize("empty", [True, False])
+def test_spacing_between_slices_is_told_only_where_it_is_true(
+    kind: str, spacing: float | None, empty: bool, tmp_path: Path
+) -> None:
+    phantom, series = phantom_series(tmp_path / "series", kind)
+    mask = lesion_mask(phantom, series) & (not empty)
+    write_segmentation(tmp_path / "mask.seg.dcm", mask, series, ALGORITHM)
+    (measures,) = pydicom.dcmread(tmp_path / "mask.seg.dcm").SharedFunctionalGroupsSequence[0].PixelMeasuresSequence
+    assert measures.get("SpacingBetweenSlices") == spacing
+
+
 def test_segment_says_what_and_by_whom(tmp_path: Path) -> None:
     phantom, series = phantom_series(tmp_path / "series", "axial")
     mask = lesion_mask(phantom, series)
@@ -328,6 +342,24 @@ def test_strange_sources_give_valid_objects(change: Callable[[Dataset], None], t
     assert derived.PatientID == source.PatientID
 
 
+def test_source_without_frame_of_reference(tmp_path: Path) -> None:
+    phantom, _ = phantom_series(tmp_path / "series", "axial")
+    for file in phantom.files:
+        image = pydicom.dcmread(file)
+        del image.FrameOfReferenceUID
+        image.save_as(file)
+    (found,) = find_series(tmp_path / "series")
+    series = load_series(found)
+    mask = lesion_mask(phantom, series)
+    for name in ("first", "second"):
+        write_segmentation(tmp_path / name, mask, series, ALGORITHM)
+    first, second = (pydicom.dcmread(tmp_path / name) for name in ("first", "second"))
+    assert first.FrameOfReferenceUID == second.FrameOfReferenceUID
+    assert first.FrameOfReferenceUID.is_valid
+    np.testing.assert_array_equal(frames(first), mask[slices_of_frames(first, series)])
+    assert dciodvfy(tmp_path / "first") == []
+
+
 def test_undeclared_character_set(tmp_path: Path) -> None:
     phantom, series = phantom_series(tmp_path / "series", "axial")
     _edit(series, _latin)
@@ -385,6 +417,8 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         write_segmentation(path, scores, series, ALGORITHM, segmentation_type="FRACTIONAL")
     with pytest.raises(ValueError, match="must be BINARY, LABELMAP or FRACTIONAL, got 'binary'"):
         write_segmentation(path, mask, series, ALGORITHM, segmentation_type="binary")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="the label must be 1 to 64 printable ASCII characters without backslash"):
+        write_segmentation(path, mask, series, ALGORITHM, label="a\\b")
     assert not path.exists()
 
 
@@ -424,7 +458,7 @@ def test_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_algorithm_must_fit_into_dicom() -> None:
-    with pytest.raises(ValueError, match="an algorithm's name must be 1 to 64 ASCII characters"):
+    with pytest.raises(ValueError, match="the name of the algorithm must be 1 to 64 printable ASCII characters"):
         Algorithm("n" * 65, "1")
-    with pytest.raises(ValueError, match="an algorithm's version must be 1 to 64 ASCII characters"):
+    with pytest.raises(ValueError, match="the version of the algorithm must be 1 to 64 printable ASCII characters"):
         Algorithm("Bayes-PFL", "")
