@@ -205,6 +205,8 @@ def _read_file(file: Path) -> list[Frame] | str:
 def _series_uid_of(file: Path) -> str:
     """SeriesInstanceUID of a damaged file, as far as it can still be read; else empty."""
     try:
+        if not is_dicom(file):
+            return ""
         header = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=["SeriesInstanceUID"])
         return str(header.get("SeriesInstanceUID", ""))
     except Exception:  # a damaged header fails in any way
