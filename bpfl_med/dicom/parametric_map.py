@@ -51,8 +51,8 @@ def write_parametric_map(
         The object as written.
 
     Raises:
-        ValueError: the scores are not on the series' grid, or of another type or range; unknown body part; a label that does
-            not fit.
+        ValueError: the scores are not on the series' grid, or of another type or range; unknown body part; a label
+            that does not fit.
         SeriesError: the source files are not what they were, see
             :func:`~bpfl_med.dicom.source_images.read_source_images`.
     """

@@ -61,8 +61,8 @@ def write_segmentation(
         The object as written.
 
     Raises:
-        ValueError: the voxels are not on the series' grid, or of another type or range; unknown body part or type; a label
-            that does not fit.
+        ValueError: the voxels are not on the series' grid, or of another type or range; unknown body part or type; a
+            label that does not fit.
         SeriesError: the source files are not what they were, see
             :func:`~bpfl_med.dicom.source_images.read_source_images`.
     """

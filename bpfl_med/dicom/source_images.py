@@ -45,8 +45,8 @@ def read_source_images(series: DicomSeries) -> SourceImages:
     """Read again, from the files of a series, what an object derived from it needs.
 
     The geometry is the series' own (LPS, mm). A slice thickness that the source lacks is the median step between slices
-    along the normal; for a single slice, the spacing between rows. A series without frame of reference is given one, the
-    same in all that is derived from it; viewers then have the references to the source images alone to go by.
+    along the normal; for a single slice, the spacing between rows. A series without frame of reference is given one,
+    the same in all that is derived from it; viewers then have the references to the source images alone to go by.
 
     Raises:
         SeriesError: a file is not what it was when the series was read, or the slices are spread over several
