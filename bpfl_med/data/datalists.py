@@ -88,8 +88,8 @@ def table_datalist(
 
     Raises:
         FileNotFoundError: if folder or table are not there, or a picture of the table is not.
-        ValueError: if the table is no CSV in UTF-8, a column or a cell is missing, a label is neither 0 nor 1, a picture
-            is listed twice, or the pictures' folders hold pictures that the table does not list.
+        ValueError: if the table is no CSV in UTF-8, a column or a cell is missing, a label is neither 0 nor 1, a
+            picture is listed twice, or the pictures' folders hold pictures that the table does not list.
     """
     root = _existing_folder(root)
     path = root / table

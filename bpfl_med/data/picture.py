@@ -37,8 +37,8 @@ def open_picture(path: str | Path, mode: str) -> Image.Image:
             n_pictures = getattr(picture, "n_frames", 1)
             if n_pictures > 1 and picture.format != "MPO":  # an MPO is a JPEG with previews
                 raise PictureError(
-                    f"{path} holds {n_pictures} pictures; write each into a file of its own, or give the volume as NIfTI "
-                    "or DICOM"
+                    f"{path} holds {n_pictures} pictures; write each into a file of its own, or give the volume as "
+                    "NIfTI or DICOM"
                 )
             return picture.convert(mode)
     except FileNotFoundError as error:

@@ -1,0 +1,47 @@
+"""A file appears whole or not at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from bpfl_med.atomic_files import check_writable, replaced_file, write_text
+
+
+def test_text_is_written_into_a_new_folder(tmp_path):
+    write_text(tmp_path / "new/a.csv", "größe\n")
+    assert (tmp_path / "new/a.csv").read_bytes() == "größe\n".encode()
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.csv"]
+
+
+def test_an_error_leaves_the_old_file_and_no_other(tmp_path):
+    write_text(tmp_path / "a.txt", "old")
+
+    def fail() -> None:
+        with replaced_file(tmp_path / "a.txt") as partial:
+            partial.write_text("half")
+            assert (tmp_path / "a.txt").read_text() == "old"
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_the_partial_file_keeps_the_suffix_that_tells_the_format(tmp_path):
+    with replaced_file(tmp_path / "a.png") as partial:
+        assert partial.suffix == ".png"
+        partial.touch()
+
+
+def test_a_writable_folder_is_made_and_left_empty(tmp_path):
+    check_writable(tmp_path / "new")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        OSError, match=r"Nothing can be written to .*/file/out \(.*\); set output_dir to a folder of yours"
+    ):
+        check_writable(tmp_path / "file/out")

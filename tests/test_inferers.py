@@ -1,0 +1,39 @@
+"""The inferer hands the class names on and gives every field."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from bpfl_med.inferers import PictureInferer
+from bpfl_med.networks import BayesPFL
+
+
+@pytest.fixture(scope="module")
+def network(backbone) -> BayesPFL:
+    return BayesPFL(backbone, feature_blocks=(2, 4), n_samples=2, class_name="liver").eval()
+
+
+@pytest.fixture(scope="module")
+def images() -> torch.Tensor:
+    return torch.randn(2, 3, 48, 48, generator=torch.Generator().manual_seed(0))
+
+
+def test_each_image_is_scored_under_its_own_name(network, images):
+    result = PictureInferer()(images, network, ["brain", "colon"])
+    assert result.keys() == {"anomaly_map", "text_score", "uncertainty", "score_std"}
+    alone = network.predict(images[1:], ["colon"])
+    torch.testing.assert_close(result["anomaly_map"][1:], alone.anomaly_map, atol=1e-5, rtol=0)
+    torch.testing.assert_close(result["text_score"][1:], alone.text_score, atol=1e-5, rtol=0)
+    assert (network.predict(images[1:], ["brain"]).anomaly_map - alone.anomaly_map).abs().max() > 1e-4
+
+
+def test_the_networks_own_name_is_the_default(network, images):
+    ours, expected = PictureInferer()(images, network), network.predict(images, ["liver", "liver"])
+    for name, value in expected._asdict().items():
+        torch.testing.assert_close(ours[name], value, atol=0, rtol=0)
+
+
+def test_too_few_names_are_refused(network, images):
+    with pytest.raises(ValueError, match="one class name per image, got 1 for 2 images"):
+        PictureInferer()(images, network, ["brain"])
