@@ -231,11 +231,11 @@ def _write(data: np.ndarray, header: nib.Nifti1Header, path: str | Path) -> None
         raise ValueError("data must be finite, got NaN or infinite values")
     header.set_data_dtype(data.dtype)
     kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
-    raw: bytes = kind(data, None, header).to_bytes()  # without an affine, the header's own sform and qform stay
-    if str(path).endswith(".gz"):
-        packed = BytesIO()
-        with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0, compresslevel=6) as file:
-            file.write(raw)
-        raw = packed.getvalue()
-    with replaced_file(path) as partial:
-        partial.write_bytes(raw)
+    image = kind(data, None, header)  # without an affine, the header's own sform and qform stay
+    with replaced_file(path) as partial, partial.open("wb") as file:
+        if not str(path).endswith(".gz"):
+            image.to_stream(file)
+            return
+        # No name and no time, so that the same data give the same bytes; slice by slice, so that no second copy exists.
+        with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=1) as packed:
+            image.to_stream(packed)

@@ -163,7 +163,7 @@ def _temporal(slices: Slices) -> Slices:
 
 def _jpeg_lossless(dataset: Dataset) -> None:
     """Compress with GDCM, the only free encoder of this transfer syntax (1.2.840.10008.1.2.4.70)."""
-    import gdcm  # type: ignore[import-untyped]
+    import gdcm
 
     with TemporaryDirectory() as folder:
         plain, packed = Path(folder, "plain"), Path(folder, "packed")

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +16,7 @@ from pydicom import config
 from pydicom.uid import generate_uid
 from pydicom.valuerep import DA, DT, TM
 
+from bpfl_med.atomic_files import replaced_file
 from bpfl_med.dicom.algorithm import Algorithm
 from bpfl_med.dicom.patient_study import PatientStudy
 from bpfl_med.dicom.series import DicomSeries
@@ -109,46 +106,5 @@ def save(derived: SOPClass, path: Path) -> None:
     Raises:
         OSError: the file cannot be written; nothing is left behind then.
     """
-    with atomic(path) as unfinished, config.disable_value_validation():
+    with replaced_file(path) as unfinished, config.disable_value_validation():
         derived.save_as(unfinished, enforce_file_format=True)
-
-
-@contextlib.contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """A path beside ``path`` to write to, which takes its place when the block ends well and is removed when not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
-    unfinished = Path(name)
-    try:
-        yield unfinished
-        unfinished.chmod(0o666 & ~_umask())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def atomic_folder(folder: Path) -> Iterator[Path]:
-    """As :func:`atomic`, for a folder: the block fills another one beside it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
-    try:
-        yield unfinished
-        unfinished.chmod(0o777 & ~_umask())
-        if folder.exists():
-            old = unfinished.with_suffix(".old")
-            folder.replace(old)
-            unfinished.replace(folder)
-            shutil.rmtree(old)
-        else:
-            unfinished.replace(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _umask() -> int:
-    """The process's file mode mask, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

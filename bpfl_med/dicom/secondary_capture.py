@@ -17,8 +17,9 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pydicom.valuerep import DA, TM
 from skimage.segmentation import find_boundaries
 
+from bpfl_med.atomic_files import replaced_folder
 from bpfl_med.dicom.algorithm import Algorithm
-from bpfl_med.dicom.derived_object import atomic_folder, complete, identify, name_body_part, save
+from bpfl_med.dicom.derived_object import complete, identify, name_body_part, save
 from bpfl_med.dicom.grid import check_mask, check_scores
 from bpfl_med.dicom.series import DicomSeries
 from bpfl_med.dicom.source_images import LOSSY_HISTORY, read_source_images
@@ -68,7 +69,7 @@ def write_secondary_capture(
     source = read_source_images(series)
     identity = identify(series, [image, scores, mask], algorithm, {"region": region.code.value}, created)
     names = [f"{index + 1:04}.dcm" for index in range(series.shape[0])]
-    with atomic_folder(folder) as unfinished:
+    with replaced_folder(folder) as unfinished:
         for index, name in enumerate(names):
             reference = source.datasets[index if len(source.datasets) > 1 else 0]
             capture = SCImage.from_ref_dataset(
