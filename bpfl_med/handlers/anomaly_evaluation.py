@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from ignite.engine import Engine, Events
@@ -46,7 +46,7 @@ class AnomalyEvaluation:
         memory_limit: bytes that the pixel metrics of one class may hold; the rest goes to disk.
 
     Raises:
-        ValueError: if `metrics` names none or another kind.
+        ValueError: if `metrics` names none or another kind, or the protocol is unknown.
     """
 
     def __init__(
@@ -60,6 +60,8 @@ class AnomalyEvaluation:
     ) -> None:
         if not metrics or not set(metrics) <= {"image", "pixel"}:
             raise ValueError(f"metrics must name 'image', 'pixel' or both, got {list(metrics)}")
+        if protocol not in get_args(ScoreProtocol):
+            raise ValueError(f"score_protocol must be one of {', '.join(get_args(ScoreProtocol))}, got {protocol!r}")
         self.protocol = protocol
         self.kinds = frozenset(metrics)
         self.top_k = top_k

@@ -82,8 +82,7 @@ class EvaluationReport:
             "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         }
         table = [{"class_name": name, **metrics} for name, metrics in evaluation.metrics.items() if name != "mean"]
-        table.append({"class_name": "mean", **dict.fromkeys(table[0], None), **evaluation.metrics["mean"]})
-        table[-1]["class_name"] = "mean"
+        table.append({**dict.fromkeys(table[0]), "class_name": "mean", **evaluation.metrics["mean"]})
         self._write_json("metrics.json", report)
         self._write_json("run.json", run)
         write_text(self.output_dir / "metrics.csv", csv_text(table, self.notice))

@@ -48,7 +48,11 @@ class OverlayPictures:
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator whose batch and output are decollated."""
+        engine.add_event_handler(Events.STARTED, self._reset)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._draw)
+
+    def _reset(self, engine: Engine) -> None:
+        self.seen = 0
 
     def _draw(self, engine: Engine) -> None:
         for item, output in zip(engine.state.batch, engine.state.output, strict=True):

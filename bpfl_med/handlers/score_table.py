@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,12 @@ def score_row(
         item: of the decollated batch, with `image_path` and `class_name`.
         prediction: the fields of a `Prediction`, of one image.
         top_k: how many of the largest pixels the mean of the map's top is taken over.
+
+    Raises:
+        ValueError: if the network gave a score or pixel that is no number.
     """
     anomaly_map = prediction["anomaly_map"].float()
-    return {
+    row = {
         "index": index,
         "image": item["image_path"],
         "class_name": item["class_name"],
@@ -38,6 +42,11 @@ def score_row(
         "map_mean": float(anomaly_map.mean()),
         "uncertainty_mean": float(prediction["uncertainty"].float().mean()),
     }
+    if not all(math.isfinite(value) for value in row.values() if isinstance(value, float)):
+        raise ValueError(
+            f"The network's answer to {item['image_path']} holds NaN or infinity; check the files of its weights"
+        )
+    return row
 
 
 def csv_text(rows: Sequence[Mapping[str, Any]], notice: str | None) -> str:
@@ -67,8 +76,12 @@ class ScoreTable:
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator."""
+        engine.add_event_handler(Events.STARTED, self._reset)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
         engine.add_event_handler(Events.COMPLETED, self._write)
+
+    def _reset(self, engine: Engine) -> None:
+        self.rows = []
 
     def _collect(self, engine: Engine) -> None:
         for item, output in zip(engine.state.batch, engine.state.output, strict=True):

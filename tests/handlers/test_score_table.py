@@ -1,0 +1,42 @@
+"""Images without labels get one row each, with the paper's score."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from bpfl_med.handlers import ScoreTable
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def unlabelled(items) -> list[dict]:
+    return [{"image": item["image"], "class_name": "brain"} for item in items[:5]]
+
+
+@pytest.mark.parametrize("n_runs", [1, 2])
+def test_one_row_an_image(evaluate, network, unlabelled, tmp_path, n_runs):
+    evaluate(network, unlabelled, [ScoreTable(tmp_path, notice=network.notice, top_k=20)], n_runs=n_runs)
+    rows = read_table(tmp_path / "images.csv")
+    assert [row["image"] for row in rows] == [item["image"] for item in unlabelled]
+    for row in rows:
+        assert float(row["anomaly_score"]) == float(row["text_score"]) + float(row["map_max"])
+        assert row["notice"] == network.notice
+        assert "label" not in row
+
+
+def test_a_trained_network_needs_no_notice(evaluate, trained_network, unlabelled, tmp_path):
+    evaluate(trained_network, unlabelled, [ScoreTable(tmp_path, notice=trained_network.notice, top_k=20)])
+    assert "notice" not in read_table(tmp_path / "images.csv")[0]
+
+
+def test_a_network_that_gives_nan_is_reported(evaluate, network, unlabelled, tmp_path):
+    network.log_temperature_pixel.data.fill_(float("nan"))
+    with pytest.raises(ValueError, match=r"The network's answer to .*\.png holds NaN or infinity; check the files of"):
+        evaluate(network, unlabelled, [ScoreTable(tmp_path, notice=None, top_k=20)])
