@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from pathlib import Path
 
 import open_clip
@@ -10,6 +11,9 @@ import pytest
 import torch
 
 from bpfl_med.networks import CLIPBackbone
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)  # each worker has a core; more threads than cores wait for one another
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
