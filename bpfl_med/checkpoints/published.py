@@ -107,6 +107,8 @@ def published_hyper_parameters(content: Mapping[str, Any], path: str | Path) -> 
     missing = [name for name in needed if name not in weights]
     if missing:
         raise ValueError(f"{path} is no complete Bayes-PFL checkpoint: it has no {', '.join(missing)}")
+    if any(weights[name].ndim < 2 for name in needed) or weights["prompt_context"].ndim != 3:
+        raise ValueError(f"{path} is no Bayes-PFL checkpoint: the entries that tell its sizes have other shapes")
     n_prompts, context_length, _ = weights["prompt_context"].shape
     return {
         "n_prompts": n_prompts,
@@ -177,7 +179,7 @@ def save_published_prompts(
         tensor = place.detach().cpu().clone().reshape(_released_shape(name, place))
         weights.update(dict.fromkeys([name, *_copies(name)], tensor))
     partial = Path(path).with_name(f"{Path(path).name}.part")
-    torch.save({_ROOT: {**weights, **(unused or {})}}, partial)
+    torch.save({_ROOT: {**(unused or {}), **weights}}, partial)
     partial.replace(path)
 
 

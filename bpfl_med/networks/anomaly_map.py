@@ -49,16 +49,19 @@ def anomaly_map_moments(
 
     Returns:
         The mean map and its standard deviation over the M pairs (of the population, so 0 for one pair), [N, 1, H, W],
-        both in [0, 1].
+        both in [0, 1] and at least in float32, because moments lose too much in half of it.
     """
     n_layers, n_images, n_pairs = logits.shape[:3]
     pair_bytes = n_layers * n_images * image_size**2 * logits.element_size()
-    mean = logits.new_zeros(n_images, image_size, image_size)
+    exact = torch.promote_types(logits.dtype, torch.float32)
+    mean = logits.new_zeros(n_images, image_size, image_size, dtype=exact)
     squares = torch.zeros_like(mean)
     done = 0
     for chunk in logits.split(max(1, chunk_bytes // pair_bytes), dim=2):
         n_chunk = chunk.shape[2]
-        maps = upsampled_probability(chunk.flatten(0, 1), image_size).unflatten(0, (n_layers, n_images)).mean(0)
+        maps = (
+            upsampled_probability(chunk.flatten(0, 1), image_size).to(exact).unflatten(0, (n_layers, n_images)).mean(0)
+        )
         chunk_mean = maps.mean(1)
         step = chunk_mean - mean
         total = done + n_chunk

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -25,7 +25,7 @@ _RECORD_BYTES = 4096
 
 
 class Prediction(NamedTuple):
-    """What the network says of N images.
+    """What the network says of N images, at least in float32.
 
     Attributes:
         anomaly_map: probability of "abnormal" at every pixel [N, 1, H, W], mean over layers and prompt pairs.
@@ -160,6 +160,7 @@ class BayesPFL(nn.Module):
             _initialise_linear_layers(self.prompt_flow, self.text_score)
         self.set_sampling(n_samples, seed=seed)
         self.register_state_dict_post_hook(_leave_out_backbone)
+        self.register_load_state_dict_pre_hook(_refuse_before_loading)
         self.register_load_state_dict_post_hook(_do_not_miss_backbone)
 
     def set_sampling(self, n_samples: int, *, seed: int) -> None:
@@ -229,7 +230,8 @@ class BayesPFL(nn.Module):
         Returns:
             The anomaly map [N, 1, H, W].
         """
-        return self.predict(image, class_names or [self.class_name] * len(image)).anomaly_map
+        names = [self.class_name] * len(image) if class_names is None else class_names
+        return self.predict(image, names).anomaly_map
 
     @torch.no_grad()
     def predict(
@@ -245,7 +247,7 @@ class BayesPFL(nn.Module):
         Raises:
             ValueError: if the image has another shape, or the names are not one per image, empty or too long.
         """
-        if len(class_names) != len(image):
+        if len(image) == 0 or len(class_names) != len(image):
             raise ValueError(f"There must be one class name per image, got {len(class_names)} for {len(image)} images")
         features = self.encode_image(image)
         text, _ = self.encode_text(features.global_feature, class_names, noise or self.noise)
@@ -300,7 +302,7 @@ class BayesPFL(nn.Module):
         n_images, size = len(features.global_feature), self.backbone.image_size
         pairs = text.flatten(2, 3).expand(n_images, -1, -1, -1)
         mean, deviation = anomaly_map_moments(self._pair_logits(features, pairs), size, chunk_bytes=self.chunk_bytes)
-        class_logits = self._class_logits(features, pairs)
+        class_logits = self._class_logits(features, pairs).to(mean.dtype)
         probability = torch.sigmoid(class_logits[:, 1] - class_logits[:, 0])
         return Prediction(mean, probability.mean(1), deviation, probability.std(1, correction=0))
 
@@ -357,8 +359,14 @@ class BayesPFL(nn.Module):
         return torch.frombuffer(bytearray(data.ljust(_RECORD_BYTES)), dtype=torch.uint8)
 
     def set_extra_state(self, state: torch.Tensor) -> None:
-        """Take over stage and training state; refuse a record of another backbone or other hyper-parameters."""
+        """Take over what a state dict's record says of the training."""
         record = read_record(state)
+        self.stage = record["stage"]
+        self.trained = record["trained"]
+        self.threshold = record["threshold"]
+
+    def refuse_other_record(self, record: Mapping[str, Any]) -> None:
+        """Raise a ValueError if a record is of another backbone or other hyper-parameters; the text says which."""
         own = {**self._backbone_record(), **self.hyper_parameters}
         other = {**record["backbone"], **record["hyper_parameters"]}
         different = [
@@ -371,14 +379,28 @@ class BayesPFL(nn.Module):
                 f"The checkpoint was made with backbone {record['backbone']['name']!r} and does not fit this network "
                 f"({self.backbone.name!r}): {'; '.join(different)}. Build the network as the checkpoint says"
             )
-        self.stage = record["stage"]
-        self.trained = record["trained"]
-        self.threshold = record["threshold"]
 
 
 def read_record(state: torch.Tensor) -> dict[str, Any]:
-    """Read the record of a checkpoint (its `_extra_state`): backbone, hyper-parameters, stage, trained."""
-    return json.loads(bytes(state.cpu().tolist()))
+    """Read the record of a checkpoint (its `_extra_state`): backbone, hyper-parameters, stage, trained, threshold.
+
+    Raises:
+        ValueError: if it is no record.
+    """
+    try:
+        record = json.loads(bytes(state.cpu().tolist()))
+        complete = {"backbone", "hyper_parameters", "stage", "trained", "threshold"} <= record.keys()
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError("The checkpoint's record cannot be read; the file is damaged or of another program") from error
+    if not complete:
+        raise ValueError(f"The checkpoint's record is incomplete, it has only {', '.join(record)}; save it again")
+    return record
+
+
+def _refuse_before_loading(module: BayesPFL, state_dict: Mapping[str, Any], prefix: str, *_: object) -> None:
+    """Check the record before any value is copied, so that a refused checkpoint changes nothing."""
+    if f"{prefix}_extra_state" in state_dict:
+        module.refuse_other_record(read_record(state_dict[f"{prefix}_extra_state"]))
 
 
 def _leave_out_backbone(module: nn.Module, state_dict: dict[str, Any], prefix: str, _metadata: object) -> None:

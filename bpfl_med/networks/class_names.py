@@ -29,10 +29,11 @@ def _tokenizer() -> SimpleTokenizer:
 
 @cache
 def _token_ids(class_name: str) -> tuple[int, ...]:
-    if not class_name.strip():
-        raise ValueError(f"A class name must say what the image shows, such as 'brain', got {class_name!r}")
     spoken = CLASS_NAME_ALIASES.get(class_name, class_name).lower()
-    return (*_tokenizer().encode(spoken), _tokenizer().eot_token_id)
+    ids = _tokenizer().encode(spoken)
+    if not ids or max(ids) >= _tokenizer().sot_token_id:
+        raise ValueError(f"A class name must say what the image shows, such as 'brain', got {class_name!r}")
+    return (*ids, _tokenizer().eot_token_id)
 
 
 def start_token_id() -> int:
