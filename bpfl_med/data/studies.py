@@ -86,24 +86,40 @@ def find_studies(path: str | Path, *, series_uid: str | None = None, take_all: b
     path = Path(path)
     if not path.exists():
         raise StudyError(f"{path}: there is no such file or folder")
+    if series_uid is not None and (take_all or _is_volume_file(path)):
+        raise StudyError(f"{path}: a series UID picks one of the DICOM series in a folder, not all and no volume file")
     if path.is_file() and _is_volume_file(path):
         return [Study(_stem(path), path, None)]
     if take_all and path.is_dir():
-        return _unique(study for entry in _search_roots(path) for study in _studies_under(entry, path))
-    files = [] if path.is_file() else sorted(file for file in path.rglob("*") if _is_volume_file(file))
+        if studies := _unique(study for entry in _search_roots(path) for study in _studies_under(entry, path)):
+            return studies
+        raise StudyError(f"{path}: there is no study in it; give a folder of volume files or of folders with scans")
     if series_uid is not None:
         return [_series_study(series_uid, path)]
+    files = [] if path.is_file() else _volume_files(path)
     if not files:
         found = select_series(path, allow_gaps=True)  # its error lists the series, if there are several
         return [_series_study(found.series_uid, path)]
-    if len(files) > 1:
-        raise StudyError(f"{path}: holds {len(files)} volume files, the first is {files[0].name}; give one, or --all")
+    if len(files) > 1 or _holds_series(path):
+        series = "" if len(files) > 1 else " beside DICOM images"
+        raise StudyError(
+            f"{path}: holds {len(files)} volume file(s){series}, the first is {files[0].name}; give one study, or --all"
+        )
     return [Study(_stem(files[0]), files[0], None)]
 
 
 def unfinished_studies(studies: Iterable[Study], output_dir: str | Path, *, resume: bool) -> list[Study]:
-    """Leave out studies that have results already, if a run is resumed."""
-    return [study for study in studies if not (resume and (Path(output_dir) / study.name / "result.json").is_file())]
+    """Leave out studies that have results already, if a run is resumed.
+
+    Raises:
+        StudyError: if one of the studies is a result of an earlier run.
+    """
+    output = Path(output_dir).resolve()
+    studies = list(studies)
+    for study in studies:
+        if study.path.resolve().is_relative_to(output) and (study.path.parent / "result.json").is_file():
+            raise StudyError(f"{study.path}: is a result of an earlier run; choose an output folder beside the studies")
+    return [study for study in studies if not (resume and (output / study.name / "result.json").is_file())]
 
 
 def load_study(study: Study, *, allow_gaps: bool = False, volume_index: int | None = None) -> StudyVolume:
@@ -112,7 +128,7 @@ def load_study(study: Study, *, allow_gaps: bool = False, volume_index: int | No
     Args:
         study: of :func:`find_studies`.
         allow_gaps: accept a DICOM stack in which slices seem to be missing.
-        volume_index: which volume of a 4-D NIfTI file, 0-based.
+        volume_index: which volume of a 4-D NIfTI file, 0-based; all else holds but volume 0.
 
     Raises:
         SeriesError: if a DICOM series cannot be read truthfully.
@@ -120,9 +136,12 @@ def load_study(study: Study, *, allow_gaps: bool = False, volume_index: int | No
         StudyError: if another volume file cannot.
     """
     started = time.perf_counter()
+    is_nifti = study.path.name.lower().endswith(_NIFTI_SUFFIXES)
+    if volume_index and not is_nifti:
+        raise StudyError(f"{study.path}: has no volume {volume_index}; only a 4-D NIfTI file has more than volume 0")
     if not _is_volume_file(study.path):
         volume = _load_series(study, allow_gaps)
-    elif study.path.name.lower().endswith(_NIFTI_SUFFIXES):
+    elif is_nifti:
         image = read_nifti(study.path, volume_index)
         volume = StudyVolume(study, image.data, image.affine, None, _checksum([study.path]), image.notes, nifti=image)
     else:
@@ -144,15 +163,21 @@ def _load_with_itk(study: Study) -> StudyVolume:
         from monai.data import ITKReader
 
         reader = ITKReader()
-        values, meta = reader.get_data(reader.read(str(study.path)))
+        image = reader.read(str(study.path))
+        n_axes, n_channels = image.GetImageDimension(), image.GetNumberOfComponentsPerPixel()
+        values, meta = reader.get_data(image)
     except ImportError as error:
         raise StudyError(f"{study.path}: reading {study.path.suffix} needs itk; install bpfl-med[nrrd]") from error
     except Exception as error:  # ITK raises RuntimeError for whatever is wrong
         raise StudyError(
             f"{study.path}: cannot be read ({type(error).__name__}); copy it from its source again"
         ) from error
-    if values.ndim != 3 or not np.isfinite(values).all():
-        raise StudyError(f"{study.path}: must hold one 3-D volume of finite values, got shape {values.shape}")
+    if (n_axes, n_channels) != (3, 1):
+        raise StudyError(
+            f"{study.path}: must hold one 3-D volume of grey values, got {n_axes} axes and {n_channels} values a voxel"
+        )
+    if not np.isfinite(values).all():
+        raise StudyError(f"{study.path}: holds NaN or infinite values; replace them by the value of air")
     return StudyVolume(
         study, values.astype(np.float32), np.asarray(meta["affine"], float), None, _checksum([study.path]), ()
     )
@@ -176,11 +201,9 @@ def _search_roots(path: Path) -> list[Path]:
 
 
 def _studies_under(entry: Path, root: Path) -> list[Study]:
-    files = [entry] if entry.is_file() else sorted(entry.rglob("*"))
     studies = [
         Study("__".join([*file.relative_to(root).parts[:-1], _stem(file)]), file, None)
-        for file in files
-        if _is_volume_file(file)
+        for file in ([entry] if entry.is_file() else _volume_files(entry))
     ]
     if entry.is_file():
         return studies
@@ -192,8 +215,8 @@ def _studies_under(entry: Path, root: Path) -> list[Study]:
 
 
 def _series_study(series_uid: str, path: Path) -> Study:
-    if not re.fullmatch(r"[0-9.]{1,64}", series_uid):
-        raise StudyError(f"{path}: a SeriesInstanceUID in it is none, so no folder can be named after it; correct it")
+    if len(series_uid) > 64 or not re.fullmatch(r"[0-9]+(\.[0-9]+)*", series_uid):  # ".." would be another folder
+        raise StudyError(f"{path}: a SeriesInstanceUID is at most 64 digits and single dots, and this one is not")
     return Study(series_uid, path, series_uid)
 
 
@@ -206,6 +229,19 @@ def _unique(studies: Iterable[Study]) -> list[Study]:
             )
         by_name[study.name] = study
     return list(by_name.values())
+
+
+def _holds_series(path: Path) -> bool:
+    try:
+        return bool(find_series(path))
+    except SeriesError:
+        return False
+
+
+def _volume_files(folder: Path) -> list[Path]:
+    """Give the volume files in a folder and its folders, without hidden ones."""
+    files = (file for file in sorted(folder.rglob("*")) if _is_volume_file(file))
+    return [file for file in files if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
 
 
 def _is_volume_file(path: Path) -> bool:
