@@ -19,21 +19,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Whatever cannot be used is said in one line on standard error, which names the file and the reason.
     """
     options = _parser().parse_args(arguments)
-    warnings.simplefilter("ignore")
-    logging.disable(logging.CRITICAL)  # what a person must know is in result.json, or on standard error by this program
+    disabled = logging.root.manager.disable
+    failures: list[str] = []
     try:
-        failures = predict(options)
+        # What a person must know is in result.json, or on standard error by this program.
+        logging.disable(logging.CRITICAL)
+        with warnings.catch_warnings(action="ignore"):
+            predict(options, failures)
     except Exception as error:
-        failures = [_sentence(error)]
+        failures.append(_sentence(error))
         if options.debug:
             raise
+    finally:
+        logging.disable(disabled)
     for failure in failures:
         print(f"bpfl-med: {failure}", file=sys.stderr)
     return 2 if failures else 0
 
 
-def predict(options: argparse.Namespace) -> list[str]:
-    """Score studies through the bundle's inference config; return a sentence for each that could not be scored."""
+def predict(options: argparse.Namespace, failures: list[str]) -> None:
+    """Score studies through the bundle's inference config; add a sentence for each that could not be scored."""
     from monai.bundle import ConfigWorkflow
 
     configs = configs_folder()
@@ -45,16 +50,18 @@ def predict(options: argparse.Namespace) -> list[str]:
         "dataset_dir": str(options.study),
         "output_dir": str(options.output),
         "class_name": options.class_name,
-        "keep_going": True,
+        "keep_going": not options.debug,
         **{key: value for key in _PASSED_ON if (value := getattr(options, key)) is not None},
     }
+    for key, value in settings.items():
+        if isinstance(value, str) and value.startswith(("$", "@", "%")):
+            raise ValueError(f"{key} must not begin with $, @ or %, which a config would evaluate, got {value!r}")
     workflow = ConfigWorkflow(
         config_file=[str(file) for file in files], workflow_type="infer", logging_file=False, **settings
     )
     workflow.initialize()
+    workflow.evaluator.state.failures = failures
     workflow.run()
-    failures: list[str] = workflow.evaluator.state.failures
-    return failures
 
 
 _PASSED_ON = (
@@ -97,7 +104,7 @@ def _overlay(folder: Path, name: str) -> Path:
     path = folder / f"{name}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
-        raise ValueError(f"there is no {folder.name} preset {name!r}; there are {known}")
+        raise ValueError(f"there is no preset {name!r} in configs/{folder.name}; there are {known}")
     return path
 
 

@@ -90,6 +90,9 @@ class VolumeInferer(Inferer):
         device: that the network is on.
         shared_prompts: 0 samples image-specific prompts for every slice; n > 0 samples them once for the volume, from
             the mean global feature of n evenly spread slices.
+
+    Raises:
+        ValueError: if the batch size is not positive or the number of slices for the prompts is negative.
     """
 
     def __init__(
@@ -102,6 +105,10 @@ class VolumeInferer(Inferer):
         shared_prompts: int = 0,
     ) -> None:
         super().__init__()
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        if shared_prompts < 0:
+            raise ValueError(f"shared_prompts must be 0 or a number of slices, got {shared_prompts}")
         self.intensity = intensity
         self.plane = plane
         self.batch_size = batch_size

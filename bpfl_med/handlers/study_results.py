@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from bpfl_med.atomic_files import replaced_folder, write_text
 from bpfl_med.data.studies import StudyVolume
 from bpfl_med.dicom.algorithm import Algorithm
 from bpfl_med.inferers import VolumePrediction
+from bpfl_med.transforms.load_study import UNREADABLE
 
 _PACKAGES = ("bpfl-med", "monai", "torch", "open_clip_torch", "numpy", "nibabel", "pydicom", "highdicom")
 
@@ -70,6 +72,7 @@ class StudyResults:
 
     Raises:
         ValueError: if the threshold is none of these, or the checkpoint stores none.
+        OSError: if nothing can be written to the folder.
     """
 
     def __init__(
@@ -83,7 +86,10 @@ class StudyResults:
         stored_threshold: float | None,
         class_name: str,
     ) -> None:
-        self.output_dir = Path(output_dir)
+        self.output_dir = Path(output_dir).absolute()
+        there = next(path for path in (self.output_dir, *self.output_dir.parents) if path.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK):  # the folder itself is made when there are results
+            raise OSError(f"{output_dir}: nothing can be written there; choose a folder of yours for the results")
         self.writers = writers
         self.network = network
         self.settings = settings
@@ -91,14 +97,27 @@ class StudyResults:
         self.class_name = class_name
 
     def attach(self, engine: Engine) -> None:
-        """Register with an evaluator whose batch is a `StudyVolume` and whose prediction is a `VolumePrediction`."""
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self._write)
+        """Register with a `StudyEvaluator`, whose output is a `StudyVolume` and a `VolumePrediction`."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._write_or_report)
 
-    def _write(self, engine: Engine) -> None:
+    def _write_or_report(self, engine: Engine) -> None:
+        """Let one study whose tags a writer cannot use be a failure of its own, and a full disk the end of the run."""
         volume: StudyVolume = engine.state.output["image"]
         prediction: VolumePrediction | None = engine.state.output["pred"]
         if prediction is None:  # the study could not be read or scored
             return
+        try:
+            self._write(volume, prediction)
+        except OSError:
+            raise
+        except Exception as error:
+            if not engine.keep_going:
+                raise
+            # Another library's text may quote the tag, which may name the patient.
+            reason = f"{volume.study.path}: its results cannot be written ({type(error).__name__}); see --debug"
+            engine.state.failures.append(str(error) if isinstance(error, UNREADABLE) else reason)
+
+    def _write(self, volume: StudyVolume, prediction: VolumePrediction) -> None:
         threshold = self._threshold_of(prediction)
         parameters: dict[str, str | float] = {
             "class_name": self.class_name,
@@ -128,7 +147,7 @@ class StudyResults:
         if kind == "number":
             return value
         scored = prediction.plane.pictures(prediction.anomaly_map)[prediction.ranking]
-        return float(np.percentile(scored, value)) if scored.size else 1.0
+        return float(np.percentile(scored, value, overwrite_input=True)) if scored.size else 1.0
 
     def _record(self, result: StudyResult, folder: Path, seconds: Mapping[str, float]) -> dict[str, Any]:
         volume, prediction = result.volume, result.prediction
