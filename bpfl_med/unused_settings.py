@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigWorkflow, ReferenceResolver
+from monai.bundle import ConfigParser, ConfigWorkflow, ReferenceResolver
 
 
-def refuse_unused_settings(may_be_unused: Sequence[str]) -> None:
-    """Raise if the configs of the running workflow, overrides included, have an id that nothing refers to.
+def refuse_unused_settings() -> None:
+    """Raise if an overlay or an override of the running workflow sets an id that nothing refers to.
 
-    For the `initialize` list of a bundle. MONAI hands a config no way to see itself, so the workflow is looked up among
-    the callers; outside of a workflow nothing is checked.
-
-    Args:
-        may_be_unused: ids that are for people, for other configs or for the command line.
+    For the `initialize` list of a bundle. Ids of the bundle's own JSON configs are known, whether an overlay left them
+    in use or not. MONAI hands a config no way to see itself, so the workflow is looked up among the callers; outside of
+    a workflow nothing is checked.
 
     Raises:
         ValueError: if there are such ids; the text names them.
@@ -26,7 +25,9 @@ def refuse_unused_settings(may_be_unused: Sequence[str]) -> None:
         return
     config = workflow.parser.get()
     used = {reference.split(ReferenceResolver.sep)[0] for reference in _references(config)}
-    known = {*may_be_unused, workflow.init_id, workflow.run_id, workflow.final_id, "imports", "_meta_"}
+    known = {"_meta_", workflow.run_id, workflow.init_id, workflow.final_id}
+    for path in Path(workflow.config_root_path).glob("*.json"):
+        known |= ConfigParser.load_config_file(path).keys() if path.name != "metadata.json" else set()
     unused = sorted(config.keys() - used - known)
     if unused:
         raise ValueError(

@@ -1,0 +1,158 @@
+"""`run` and `run evaluating` of the bundle, whole, with the demonstration backbone."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bundle_files import BUNDLE, DEMO, INFERENCE, REPOSITORY, SMALL, dataset_config
+from PIL import Image
+
+from bpfl_med.plain_errors import cause
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def brains(tmp_path: Path, phantoms: Path) -> Path:
+    """Phantoms in the folders of brain_mri.yaml."""
+    for ours, theirs in (("normal", "no"), ("abnormal", "yes")):
+        shutil.copytree(phantoms / "brain" / ours, tmp_path / "data" / theirs)
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("files", [INFERENCE, DEMO], ids=["inference", "evaluation"])
+def test_the_bundle_has_the_properties_that_monai_asks_for(workflow, phantoms, files):
+    made = workflow(files, dataset_dir=str(phantoms))
+    made.initialize()
+    assert made.check_properties() == []
+    assert len(made.dataset) == (12 if files is INFERENCE else 8)
+    assert made.network_def.backbone.image_size == SMALL["image_size"]
+
+
+def test_the_demonstration_makes_its_data_and_evaluates_them(run, tmp_path):
+    run(DEMO, **{"dataset_dir::n_per_class": 1})
+    report = json.loads((tmp_path / "out/metrics.json").read_text())
+    assert report["dataset"] == {"name": "phantoms", "n_images": 4, "n_normal": 2, "n_abnormal": 2, "skipped": []}
+    assert report["metrics"].keys() == {"mean", "brain", "liver"}
+    names = {f"{kind}_{key}" for kind in ("image", "pixel") for key in ("auroc", "ap", "f1_max")} | {"pixel_aupro"}
+    assert {name for name, value in report["metrics"]["mean"].items() if 0 <= value <= 1} == names
+    assert report["settings"]["image_score"] == "released"
+    assert report["notice"].startswith("UNTRAINED")
+    assert [row["class_name"] for row in read_table(tmp_path / "out/images.csv")] == ["brain", "liver"] * 2
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "phantoms",
+        "overlays",
+        "metrics.json",
+        "metrics.csv",
+        "images.csv",
+        "run.json",
+    }
+
+
+def test_pictures_without_labels_are_scored(run, phantoms, tmp_path):
+    run(INFERENCE, dataset_dir=str(phantoms / "liver/normal"), class_name="liver", n_pictures=2)
+    rows = read_table(tmp_path / "out/images.csv")
+    assert [Path(row["image"]).name for row in rows] == ["000.png", "001.png"]
+    assert {row["class_name"] for row in rows} == {"liver"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"overlays", "images.csv"}
+    assert len(list((tmp_path / "out/overlays").iterdir())) == 2
+
+
+def test_image_labels_alone_are_scored_by_the_text_branch(run, brains, tmp_path):
+    run(dataset_config("brain_mri"), dataset_dir=str(brains))
+    report = json.loads((tmp_path / "out/metrics.json").read_text())
+    assert report["settings"]["image_score"] == "text"
+    assert all(key.startswith("image_") for key in report["metrics"]["mean"])
+
+
+def test_one_bad_picture_stops_the_run_before_any_output(brains, tmp_path):
+    """From the command line, because the sentence must be its last line."""
+    (brains / "yes/bad.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut off")
+    command = [sys.executable, "-m", "monai.bundle", "run", "evaluating", "--bundle_root", str(BUNDLE)]
+    command += ["--config_file", str([str(file) for file in dataset_config("brain_mri")])]
+    command += ["--dataset_dir", str(brains), "--output_dir", str(tmp_path / "out")]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+    assert result.returncode == 1
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith(
+        f"ValueError: 1 of 5 items of the data set cannot be used: {brains}/yes/bad.jpg cannot be read"
+    )
+    assert last.endswith("Mend them, or set skip_bad to leave them out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_bad_picture_is_skipped_on_demand_and_listed(run, brains, tmp_path):
+    (brains / "yes/bad.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut off")
+    run(dataset_config("brain_mri"), dataset_dir=str(brains), skip_bad=True)
+    dataset = json.loads((tmp_path / "out/metrics.json").read_text())["dataset"]
+    assert (dataset["n_images"], dataset["n_normal"], dataset["n_abnormal"]) == (4, 2, 2)
+    assert [bad["image"] for bad in dataset["skipped"]] == [f"{brains}/yes/bad.jpg"]
+    assert "cannot be read as a picture" in dataset["skipped"][0]["reason"]
+    assert len(read_table(tmp_path / "out/images.csv")) == 4
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        ({"dataset_dir": "/nowhere"}, "There is no folder /nowhere; set dataset_dir to where the data set lies"),
+        ({"class_name": " "}, "A class name must say what the image shows, such as 'brain', got ' '"),
+        ({"class_name": "left temporal lobe " * 40}, "text tokens, and there is room for 66; use a shorter name"),
+        ({"clas_name": "brain"}, "No part of the configs uses 'clas_name'; check the spelling on the command line"),
+        ({"network_def#n_sample": 3}, "got an unexpected keyword argument 'n_sample'"),
+        ({"prompts_file": "/nowhere.pth"}, "There is no weights file /nowhere.pth; give the path of a file"),
+        ({"output_dir": "/dev/null/out"}, "Nothing can be written to /dev/null/out ("),
+        ({"image_size": 65}, "The image size must be a multiple of the patch size 16"),
+        ({"feature_blocks": [2, 9]}, "The feature blocks must be ascending numbers from 1 to 8"),
+        ({"n_samples": 0}, "n_samples must be at least 1, got 0"),
+    ],
+)
+def test_a_mistake_is_told_before_scoring(workflow, phantoms, overrides, sentence):
+    made = workflow(INFERENCE, **{"dataset_dir": str(phantoms / "brain/normal"), **overrides})
+    with pytest.raises(Exception) as caught:  # noqa: PT011  MONAI wraps the error; the text below is ours
+        made.initialize()
+    assert sentence in str(cause(caught.value))
+
+
+def test_a_data_sets_file_may_be_named_without_evaluating(run, brains, tmp_path):
+    """Its labels, and the settings that only `evaluating` reads, do no harm."""
+    run((*INFERENCE, dataset_config("brain_mri")[-1]), dataset_dir=str(brains))
+    assert len(read_table(tmp_path / "out/images.csv")) == 4
+
+
+def test_evaluating_without_labels_is_told_before_scoring(workflow, phantoms):
+    made = workflow(dataset_config("brain_mri")[:-1], dataset_dir=str(phantoms / "brain/normal"))
+    with pytest.raises(RuntimeError) as caught:
+        made.initialize()
+    assert "000.png has no label; name a data set's config that gives labels" in str(cause(caught.value))
+
+
+def test_a_picture_of_16_bits_is_named(workflow, brains):
+    Image.fromarray(np.full((8, 8), 3000, np.uint16)).save(brains / "no/deep.png")
+    made = workflow(dataset_config("brain_mri"), dataset_dir=str(brains))
+    with pytest.raises(RuntimeError) as caught:
+        made.initialize()
+    assert f"{brains}/no/deep.png holds more than 8 bits a channel" in str(cause(caught.value))
+
+
+@pytest.mark.parametrize("name", ["brain_mri", "head_ct", "kvasir_seg"])
+def test_real_pictures_are_evaluated(run, shared, tmp_path, name):
+    """The first and the last few of each set."""
+    root = shared / "data" / name
+    if not root.is_dir():
+        pytest.skip(f"{root} is not on this machine")
+    few = {"checked_datalist::items": "$@datalist[:3] + @datalist[-3:]"}
+    run(dataset_config(name), dataset_dir=str(root), **few)
+    report = json.loads((tmp_path / "out/metrics.json").read_text())
+    assert report["dataset"]["n_images"] == len(read_table(tmp_path / "out/images.csv")) == 6
+    kind = "pixel" if name == "kvasir_seg" else "image"
+    assert 0 <= report["metrics"]["mean"][f"{kind}_auroc"] <= 1
