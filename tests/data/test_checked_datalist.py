@@ -94,7 +94,8 @@ def test_a_bad_item_stops_or_is_skipped(files, entries, sentence):
 
 
 def test_0_and_1_masks_pass_with_their_threshold(files):
-    assert len(check([item(files, label=1, mask="ones.tif")], mask_threshold=0).items) == 1
+    items = [item(files, label=1, mask="ones.tif"), item(files, label=0, mask="empty.tif")]
+    assert check(items, mask_threshold=0).items == items
 
 
 def test_a_long_list_of_bad_items_is_cut(files):
