@@ -12,6 +12,7 @@ from skimage.filters import threshold_otsu
 
 # Statistics of a volume are taken from about so many voxels, spread evenly: more change nothing and take memory.
 _SAMPLE_VOXELS = 4_000_000
+_BINS = 256  # of the histogram in which Otsu's threshold is looked for
 
 
 class Intensity(ABC):
@@ -115,8 +116,11 @@ class PercentileIntensity(Intensity):
         low, high = float(sample.min()), float(sample.max())
         if low == high:
             raise ValueError(f"the volume has the value {low:g} everywhere; there is nothing to score")
-        foreground = sample[sample > threshold_otsu(sample)]
+        # scikit-image gives the middle of the last dark bin, and the end of that bin is what divides dark from bright.
+        foreground = sample[sample > threshold_otsu(sample, nbins=_BINS) + (high - low) / (2 * _BINS)]
         black, white = np.percentile(foreground, [self.lower, self.upper])
         if self.keep_minimum:
             black = low
-        return np.array([(black, white if white > black else high)] * 3)
+        if black >= white:  # all of the foreground has one value
+            black, white = low, high
+        return np.array([(black, white)] * 3)
