@@ -89,7 +89,7 @@ class VolumeInferer(Inferer):
         batch_size: slices at a time; changes speed and memory only.
         device: that the network is on.
         shared_prompts: 0 samples image-specific prompts for every slice; n > 0 samples them once for the volume, from
-            the mean global feature of n evenly spread slices.
+            the mean global feature of n slices, evenly spread over those that are not empty.
 
     Raises:
         ValueError: if the batch size is not positive or the number of slices for the prompts is negative.
@@ -182,14 +182,15 @@ class VolumeInferer(Inferer):
     def _shared_text(
         self, pictures: np.ndarray, ranges: np.ndarray, network: BayesPFL, class_name: str
     ) -> torch.Tensor | None:
-        """Encode one set of prompts for the volume; None if all slices that were looked at are empty."""
-        features = []
-        for index in spread(self.shared_prompts, range(len(pictures))):
-            channels = self._channels(pictures, [index], ranges)
-            if not _is_empty(channels).any():
-                features.append(network.encode_image(_network_input(channels, network.image_size)).global_feature)
-        if not features:
+        """Encode one set of prompts for the volume; None if all its slices are empty."""
+        slices = range(len(pictures))
+        filled = [index for index in slices if not _is_empty(self._channels(pictures, [index], ranges)).any()]
+        if not filled:
             return None
+        features = []
+        for index in spread(self.shared_prompts, filled):
+            channels = self._channels(pictures, [index], ranges)
+            features.append(network.encode_image(_network_input(channels, network.image_size)).global_feature)
         mean = torch.cat(features).mean(0, keepdim=True)
         return network.encode_text(mean, [class_name], network.noise)[0]
 

@@ -77,6 +77,6 @@ class SlicePlane:
 
 
 def spread(n: int, indices: Sequence[int]) -> list[int]:
-    """Choose at most n of some indices, evenly spread over them."""
-    places = np.linspace(0, len(indices) - 1, min(n, len(indices))).round().astype(int)
-    return [indices[place] for place in dict.fromkeys(places.tolist())]
+    """Choose at most n of some indices: the middle ones of n equal parts."""
+    n = min(n, len(indices))
+    return [indices[(2 * part + 1) * len(indices) // (2 * n)] for part in range(n)]
