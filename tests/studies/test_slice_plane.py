@@ -73,7 +73,8 @@ def test_another_plane_is_refused():
         SlicePlane.of_plane("oblique", np.eye(4))
 
 
-def test_spread_takes_both_ends_and_nothing_twice():
-    assert spread(3, range(11)) == [0, 5, 10]
+def test_spread_takes_the_middle_of_equal_parts_and_nothing_twice():
+    assert spread(1, range(11)) == [5]
+    assert spread(3, range(11)) == [1, 5, 9]
     assert spread(9, [4, 7]) == [4, 7]
     assert spread(2, []) == []

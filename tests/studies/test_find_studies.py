@@ -1,0 +1,215 @@
+"""Which study a path stands for: the only one, the one that is named, or all; never a guess."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from study_runs import save_nifti, small_volume
+
+from bpfl_med.data.studies import Study, StudyError, find_studies, load_study, unfinished_studies
+from bpfl_med.demo.dicom_phantoms import write_series
+from bpfl_med.dicom import SeriesError
+
+
+def test_one_volume_file_is_a_study(tmp_path):
+    path = save_nifti(tmp_path / "case.v2.nii.gz", small_volume())
+    expected = [Study("case.v2", path, None)]
+    assert find_studies(path) == expected
+    assert find_studies(tmp_path) == expected
+    assert find_studies(path, take_all=True) == expected
+
+
+@pytest.mark.parametrize("take_all", [False, True])
+def test_one_series_is_a_study_wherever_its_files_lie(tmp_path, take_all):
+    phantom = write_series(tmp_path / "in", kind="clutter")
+    (study,) = find_studies(tmp_path / "in", take_all=take_all)
+    assert study.name == study.series_uid == phantom.series_uid
+    assert load_study(study).series.shape == (24, 64, 48)
+
+
+def test_one_dicom_file_is_a_study_of_one_slice(tmp_path):
+    phantom = write_series(tmp_path / "in")
+    (study,) = find_studies(phantom.files[3])
+    assert load_study(study).values.shape == (48, 64, 1)
+
+
+def test_several_series_need_a_choice(tmp_path):
+    phantom = write_series(tmp_path / "in", kind="mixed_series")
+    with pytest.raises(SeriesError, match=f"2 image series, so choose one by its UID: .*{phantom.series_uid}"):
+        find_studies(tmp_path / "in")
+    (chosen,) = find_studies(tmp_path / "in", series_uid=phantom.series_uid)
+    assert len(load_study(chosen).series.files) == 24
+    both = find_studies(tmp_path / "in", take_all=True)
+    assert len(both) == 2
+    assert chosen.series_uid in {study.series_uid for study in both}
+
+
+def test_several_volume_files_need_a_choice(tmp_path):
+    for name in ("a.nii", "b.nii.gz"):
+        save_nifti(tmp_path / name, small_volume())
+    with pytest.raises(StudyError, match=r"holds 2 volume file\(s\), the first is a.nii; give one study, or --all"):
+        find_studies(tmp_path)
+    assert [study.name for study in find_studies(tmp_path, take_all=True)] == ["a", "b"]
+
+
+def test_a_volume_file_beside_dicom_images_needs_a_choice(tmp_path):
+    phantom = write_series(tmp_path / "in", kind="single_slice")
+    save_nifti(tmp_path / "in/converted.nii.gz", small_volume())
+    with pytest.raises(StudyError, match="beside DICOM images, the first is converted"):
+        find_studies(tmp_path / "in")
+    names = {study.name for study in find_studies(tmp_path / "in", take_all=True)}
+    assert names == {"converted", phantom.series_uid}
+
+
+def test_all_studies_are_named_after_their_folders(tmp_path):
+    save_nifti(tmp_path / "p1/t1.nii.gz", small_volume())
+    save_nifti(tmp_path / "p2/deep/t1.nii.gz", small_volume())
+    phantom = write_series(tmp_path / "p3", kind="single_slice")
+    assert [study.name for study in find_studies(tmp_path, take_all=True)] == [
+        "p1__t1",
+        "p2__deep__t1",
+        phantom.series_uid,
+    ]
+
+
+def test_hidden_files_and_folders_are_passed_over(tmp_path):
+    save_nifti(tmp_path / "a.nii.gz", small_volume())
+    save_nifti(tmp_path / ".b.nii.gz", small_volume())
+    save_nifti(tmp_path / ".trash/c.nii.gz", small_volume())
+    assert [study.name for study in find_studies(tmp_path)] == ["a"]
+    assert [study.name for study in find_studies(tmp_path, take_all=True)] == ["a"]
+
+
+def test_two_studies_of_one_name_are_refused(tmp_path):
+    save_nifti(tmp_path / "a.nii", small_volume())
+    save_nifti(tmp_path / "a.nii.gz", small_volume())
+    with pytest.raises(StudyError, match=r"a\.nii\.gz: holds the study a, as does .*a\.nii; give one at a time"):
+        find_studies(tmp_path, take_all=True)
+
+
+def test_a_series_spread_over_two_entries_is_not_two_studies(tmp_path):
+    phantom = write_series(tmp_path / "in")
+    for index, file in enumerate(phantom.files):
+        folder = tmp_path / "in" / f"part{index % 2}"
+        folder.mkdir(exist_ok=True)
+        shutil.move(file, folder)
+    with pytest.raises(StudyError, match=f"part1: holds the study {phantom.series_uid}, as does .*part0"):
+        find_studies(tmp_path / "in", take_all=True)
+    (study,) = find_studies(tmp_path / "in")
+    assert load_study(study).series.shape[0] == 24
+
+
+def test_a_folder_without_a_scan_is_a_study_that_fails(tmp_path):
+    save_nifti(tmp_path / "a.nii.gz", small_volume())
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "notes.txt").write_text("none")
+    good, bad = find_studies(tmp_path, take_all=True)
+    assert (good.name, bad.name) == ("a", "b")
+    with pytest.raises(SeriesError, match=r"/b: no image series \(files that are not DICOM: 1\)"):
+        load_study(bad)
+
+
+def test_nothing_to_score_is_said(tmp_path):
+    with pytest.raises(StudyError, match="nothing: there is no such file or folder"):
+        find_studies(tmp_path / "nothing")
+    with pytest.raises(SeriesError, match=r"no image series \(no files at all\)"):
+        find_studies(tmp_path)
+    with pytest.raises(StudyError, match="there is no study in it"):
+        find_studies(tmp_path, take_all=True)
+
+
+def test_a_uid_picks_nothing_in_a_file_or_among_all(tmp_path):
+    path = save_nifti(tmp_path / "a.nii.gz", small_volume())
+    for arguments in ((path, False), (tmp_path, True)):
+        with pytest.raises(StudyError, match="a series UID picks one of the DICOM series in a folder"):
+            find_studies(arguments[0], series_uid="1.2.3", take_all=arguments[1])
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI", "ignore:The value length")
+@pytest.mark.parametrize("uid", ["..", ".", "1..2", "a/b", "1." * 32 + "1"])
+def test_a_uid_that_could_be_another_folder_is_refused(tmp_path, uid):
+    phantom = write_series(tmp_path / "in", kind="single_slice")
+    dataset = pydicom.dcmread(phantom.files[0])
+    dataset.SeriesInstanceUID = uid
+    dataset.save_as(phantom.files[0])
+    for options in ({}, {"take_all": True}, {"series_uid": uid}):
+        with pytest.raises(StudyError, match="a SeriesInstanceUID is at most 64 digits and single dots"):
+            find_studies(tmp_path / "in", **options)
+
+
+def test_resuming_leaves_out_what_has_a_result(tmp_path):
+    studies = [Study(name, tmp_path / name, None) for name in ("a", "b")]
+    (tmp_path / "out/a").mkdir(parents=True)
+    assert unfinished_studies(studies, tmp_path / "out", resume=True) == studies, "a folder alone is no result"
+    (tmp_path / "out/a/result.json").write_text("{}")
+    assert unfinished_studies(studies, tmp_path / "out", resume=True) == studies[1:]
+    assert unfinished_studies(studies, tmp_path / "out", resume=False) == studies
+
+
+def test_results_are_not_scored_as_studies(tmp_path):
+    save_nifti(tmp_path / "out/a/anomaly_map.nii.gz", small_volume())
+    (tmp_path / "out/a/result.json").write_text("{}")
+    with pytest.raises(StudyError, match="is a result of an earlier run"):
+        unfinished_studies(find_studies(tmp_path, take_all=True), tmp_path / "out", resume=False)
+
+
+@pytest.mark.parametrize(
+    ("shape", "is_vector", "found"),
+    [
+        ((4, 5, 6, 3), True, "3 axes and 3 values a voxel"),
+        ((5, 6, 3), True, "2 axes and 3 values"),
+        ((2, 4, 5, 6), False, "4 axes and 1 values"),
+        ((5, 6), False, "2 axes and 1 values"),
+    ],
+)
+def test_nrrd_that_is_no_grey_volume_is_refused(tmp_path, shape, is_vector, found):
+    itk = pytest.importorskip("itk")
+    path = tmp_path / "scan.nrrd"
+    itk.imwrite(itk.image_from_array(np.zeros(shape, np.uint8), is_vector=is_vector), str(path))
+    with pytest.raises(StudyError, match=f"scan.nrrd: must hold one 3-D volume of grey values, got {re.escape(found)}"):
+        load_study(*find_studies(path))
+
+
+def test_damaged_and_not_finite_nrrd_are_refused(tmp_path):
+    itk = pytest.importorskip("itk")
+    values = np.zeros((3, 4, 5), np.float32)
+    path = tmp_path / "scan.nrrd"
+    itk.imwrite(itk.image_from_array(values), str(path))
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(StudyError, match=r"scan\.nrrd: cannot be read"):
+        load_study(*find_studies(path))
+    values[1, 2, 3] = np.nan
+    itk.imwrite(itk.image_from_array(values), str(path))
+    with pytest.raises(StudyError, match="holds NaN or infinite values"):
+        load_study(*find_studies(path))
+
+
+def test_a_volume_index_is_for_4d_files_alone(tmp_path):
+    write_series(tmp_path / "in", kind="single_slice")
+    (study,) = find_studies(tmp_path / "in")
+    assert load_study(study, volume_index=0).values.shape == (48, 64, 1)
+    with pytest.raises(StudyError, match="has no volume 2; only a 4-D NIfTI file has more than volume 0"):
+        load_study(study, volume_index=2)
+
+
+def test_the_checksum_tells_contents_apart_and_not_names(tmp_path):
+    one = save_nifti(tmp_path / "1.nii", small_volume())
+    shutil.copy(one, tmp_path / "2.nii")
+    save_nifti(tmp_path / "3.nii", small_volume(seed=1))
+    one, two, three = (load_study(study).checksum for study in find_studies(tmp_path, take_all=True))
+    assert one == two != three
+    assert len(one) == 64
+
+
+def test_values_and_affine_of_a_series_are_ras(tmp_path):
+    phantom = write_series(tmp_path / "in", kind="shuffled")
+    volume = load_study(*find_studies(Path(tmp_path / "in")))
+    index = np.round(np.linalg.inv(volume.affine) @ [*(phantom.lesion_center * [-1, -1, 1]), 1])[:3].astype(int)
+    assert volume.values[tuple(index)] == 300
+    assert volume.values.dtype == np.float32
+    assert volume.modality == "CT"
