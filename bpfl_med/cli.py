@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bpfl_med.plain_errors import cause
 from bpfl_med.resources import bundle_folder, configs_folder
 
 
@@ -42,7 +43,7 @@ def predict(options: argparse.Namespace, failures: list[str]) -> None:
     from monai.bundle import ConfigWorkflow
 
     configs = configs_folder()
-    files = [bundle_folder() / "configs" / "volumes.json", _overlay(configs / "modalities", options.modality)]
+    files = [bundle_folder() / "configs" / "inference.json", _overlay(configs / "modalities", options.modality)]
     if options.backbone:
         files.append(_overlay(configs / "backbones", options.backbone))
     settings: dict[str, Any] = {
@@ -109,9 +110,8 @@ def _overlay(folder: Path, name: str) -> Path:
 
 
 def _sentence(error: BaseException) -> str:
-    """Give the text of the error that was raised first: MONAI wraps it in the config's own."""
-    while error.__cause__ is not None and isinstance(error, RuntimeError):
-        error = error.__cause__
+    """Give the text of an error on one line."""
+    error = cause(error)
     return " ".join(str(error).split()) or type(error).__name__
 
 

@@ -3,7 +3,6 @@
 from bpfl_med.handlers.anomaly_evaluation import AnomalyEvaluation, Evaluation
 from bpfl_med.handlers.evaluation_report import EvaluationReport
 from bpfl_med.handlers.overlay_pictures import OverlayPictures
-from bpfl_med.handlers.score_table import ScoreTable
 from bpfl_med.handlers.study_results import StudyResults
 from bpfl_med.handlers.study_writers import (
     ContactSheet,
@@ -25,6 +24,5 @@ __all__ = [
     "EvaluationReport",
     "NiftiOverlays",
     "OverlayPictures",
-    "ScoreTable",
     "StudyResults",
 ]

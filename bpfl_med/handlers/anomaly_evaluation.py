@@ -3,50 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, get_args
 
 import torch
 from ignite.engine import Engine, Events
 from scipy.ndimage import gaussian_filter
 
-from bpfl_med.handlers.score_table import score_row
+from bpfl_med.handlers.score_row import score_row
 from bpfl_med.metrics import PixelMetrics, image_metrics, image_scores
 from bpfl_med.metrics.score_protocol import ScoreProtocol
 
 
-@dataclass
+@dataclass(frozen=True)
 class Evaluation:
     """What an evaluation found; `engine.state.evaluation`.
 
     Attributes:
         rows: one an image, in the order of the data set: index, image, class_name, label, anomaly_score, and what the
             score is made of.
-        metrics: per class, and under "mean" their mean over the classes where a metric is defined: `image_auroc`,
-            `image_ap`, `image_f1_max`, `image_threshold`, the same with `pixel_`, and `pixel_aupro`. None is "not
-            defined", because only normal or only abnormal ones are there.
+        by_class: the metrics of each class: `image_auroc`, `image_ap`, `image_f1_max`, `image_threshold`, the same with
+            `pixel_`, and `pixel_aupro`. None is "not defined", because only normal or only abnormal ones are there.
+        mean: of each metric over the classes that define it.
     """
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    metrics: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    rows: list[dict[str, Any]]
+    by_class: dict[str, dict[str, float | None]]
+    mean: dict[str, float | None]
 
 
 class AnomalyEvaluation:
     """Score each image by a named protocol, and compute image and pixel metrics per class.
 
-    Expects a decollated batch with `image_path`, `class_name`, `label` and, for pixel metrics, `mask` [1, H, W], and an
-    output whose `pred` holds the fields of a `Prediction`. Attach it before handlers that read the evaluation.
+    Expects a decollated batch with `image_path`, `class_name`, for metrics `label`, and for pixel metrics `mask`
+    [1, H, W]; and an output whose `pred` holds the fields of a `Prediction`. Attach it before handlers that read the
+    evaluation.
 
     Args:
         protocol: how an image's score is made, see :func:`~bpfl_med.metrics.image_scores`.
-        metrics: "image", "pixel" or both: those that the data set can define.
+        metrics: "image", "pixel" or both: those that the data set can define; none for pictures without labels.
         top_k: how many of the largest pixels the "released" protocol averages.
         smoothing_sigma: of the Gaussian, in pixels of the map, that pixel metrics see the map through; 0 for none. The
             image score is made of the map as it is.
         memory_limit: bytes that the pixel metrics of one class may hold; the rest goes to disk.
 
     Raises:
-        ValueError: if `metrics` names none or another kind, or the protocol is unknown.
+        ValueError: if `metrics` names another kind, or the protocol is unknown.
     """
 
     def __init__(
@@ -58,8 +60,8 @@ class AnomalyEvaluation:
         smoothing_sigma: float,
         memory_limit: int = 512 * 2**20,
     ) -> None:
-        if not metrics or not set(metrics) <= {"image", "pixel"}:
-            raise ValueError(f"metrics must name 'image', 'pixel' or both, got {list(metrics)}")
+        if not set(metrics) <= {"image", "pixel"}:
+            raise ValueError(f"metrics must name 'image', 'pixel', both or none, got {list(metrics)}")
         if protocol not in get_args(ScoreProtocol):
             raise ValueError(f"score_protocol must be one of {', '.join(get_args(ScoreProtocol))}, got {protocol!r}")
         self.protocol = protocol
@@ -94,7 +96,7 @@ class AnomalyEvaluation:
         for item, output in zip(engine.state.batch, engine.state.output, strict=True):
             prediction = output["pred"]
             row = score_row(len(self.rows), item, prediction, self.top_k)
-            self.rows.append({**row, "label": int(item["label"])})
+            self.rows.append({**row, "label": int(item["label"])} if "label" in item else row)
             if "pixel" in self.kinds:
                 self._pixel_metrics_of(item["class_name"]).update(
                     self._smooth(prediction["anomaly_map"]), item["mask"].cpu().numpy()
@@ -105,9 +107,9 @@ class AnomalyEvaluation:
         for class_name in sorted({row["class_name"] for row in self.rows}):
             rows = [row for row in self.rows if row["class_name"] == class_name]
             by_class[class_name] = self._metrics_of_class(class_name, rows)
-        metrics = {"mean": _mean(by_class), **by_class}
-        engine.state.metrics.update({key: value for key, value in metrics["mean"].items() if value is not None})
-        engine.state.evaluation = Evaluation(self.rows, metrics)
+        mean = _mean(by_class)
+        engine.state.metrics.update({key: value for key, value in mean.items() if value is not None})
+        engine.state.evaluation = Evaluation(self.rows, by_class, mean)
 
     def _metrics_of_class(self, class_name: str, rows: Sequence[dict[str, Any]]) -> dict[str, float | None]:
         """Write the fused scores into the rows of one class, and compute its metrics."""

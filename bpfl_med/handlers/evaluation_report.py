@@ -15,7 +15,7 @@ from ignite.engine import Engine, Events
 
 from bpfl_med.atomic_files import write_text
 from bpfl_med.handlers.anomaly_evaluation import Evaluation
-from bpfl_med.handlers.score_table import csv_text
+from bpfl_med.handlers.score_row import csv_text
 
 logger = logging.getLogger(__name__)
 
@@ -62,17 +62,17 @@ class EvaluationReport:
         evaluation: Evaluation = engine.state.evaluation
         seconds = time.perf_counter() - self.started
         n_images = len(evaluation.rows)
-        n_abnormal = sum(row["label"] for row in evaluation.rows)
+        labels = [row["label"] for row in evaluation.rows if "label" in row]
         report = {
             "notice": self.notice,
             "dataset": {
                 "name": self.dataset_name,
                 "n_images": n_images,
-                "n_normal": n_images - n_abnormal,
-                "n_abnormal": n_abnormal,
+                "n_normal": labels.count(0),
+                "n_abnormal": labels.count(1),
                 "skipped": list(self.skipped),
             },
-            "metrics": evaluation.metrics,
+            "metrics": {"mean": evaluation.mean, "classes": evaluation.by_class},
             "settings": dict(self.settings),
             "network": dict(self.network),
         }
@@ -81,8 +81,8 @@ class EvaluationReport:
             "images_per_second": round(n_images / seconds, 3),
             "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         }
-        table = [{"class_name": name, **metrics} for name, metrics in evaluation.metrics.items() if name != "mean"]
-        table.append({**dict.fromkeys(table[0]), "class_name": "mean", **evaluation.metrics["mean"]})
+        table = [{"class_name": name, **metrics} for name, metrics in evaluation.by_class.items()]
+        table.append({**dict.fromkeys(table[0]), "class_name": "mean", **evaluation.mean})
         self._write_json("metrics.json", report)
         self._write_json("run.json", run)
         write_text(self.output_dir / "metrics.csv", csv_text(table, self.notice))
@@ -96,7 +96,7 @@ class EvaluationReport:
         lines = [f"{self.dataset_name}: {n_images} images in {seconds:.1f} s, {len(self.skipped)} left out"]
         lines += [
             f"  {name:20s} " + ("not defined" if value is None else f"{value:.4f}")
-            for name, value in evaluation.metrics["mean"].items()
+            for name, value in evaluation.mean.items()
         ]
         if self.notice:
             lines.append(f"  {self.notice}")

@@ -54,8 +54,10 @@ def test_required_versions_are_those_that_the_tests_pass_with():
 
 def test_the_value_range_is_that_of_normalised_pictures():
     parser = ConfigParser()
-    parser.read_config(str(BUNDLE / "configs/inference.json"))
-    normalise = parser["preprocessing::transforms::1"]
+    parser.read_config([str(BUNDLE / "configs/inference.json"), str(BUNDLE / "configs/evaluate.json")])
+    normalise = {
+        key: parser.get_parsed_content(f"preprocessing::transforms::1::{key}") for key in ("subtrahend", "divisor")
+    }
     pairs = list(zip(normalise["subtrahend"], normalise["divisor"], strict=True))
     limits = [min(-mean / std for mean, std in pairs), max((1 - mean) / std for mean, std in pairs)]
     assert CONTENT["network_data_format"]["inputs"]["image"]["value_range"] == pytest.approx(limits, abs=1e-4)

@@ -174,3 +174,19 @@ class TestFromTwoFiles:
     def test_foreign_prompts(self, files: tuple[Path, Path]) -> None:
         with pytest.raises(ValueError, match=r"clip\.pt is no Bayes-PFL checkpoint"):
             load_bayes_pfl(files[0], files[0], image_size=32, feature_blocks=(2, 4), n_samples=3)
+
+
+def test_a_refused_state_dict_changes_nothing(trained: BayesPFL, build: Build) -> None:
+    trained.log_temperature_pixel.data.fill_(1.5)  # of the root module, which torch loads before the record
+    network = build(image_size=48)
+    before = copy.deepcopy(network.state_dict())
+    with pytest.raises(ValueError, match="image_size is 32, here 48"):
+        network.load_state_dict(trained.state_dict())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("record", [b"not json", b"[1]", b'{"backbone": {}}'])
+def test_a_damaged_record_is_said_to_be_one(trained: BayesPFL, record: bytes) -> None:
+    state = trained.state_dict() | {"_extra_state": torch.frombuffer(bytearray(record), dtype=torch.uint8)}
+    with pytest.raises(ValueError, match="The checkpoint's record"):
+        trained.load_state_dict(state)

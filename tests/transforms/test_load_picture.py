@@ -23,7 +23,8 @@ def noise() -> np.ndarray:
 
 def bundle_preprocessing(repository: Path, image_size: int) -> Compose:
     parser = ConfigParser()
-    parser.read_config(repository / "bundles/bayes_pfl/configs/inference.json")
+    configs = repository / "bundles/bayes_pfl/configs"
+    parser.read_config([configs / "inference.json", configs / "evaluate.json"])
     parser["image_size"] = image_size
     return parser.get_parsed_content("preprocessing")
 

@@ -6,13 +6,10 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
-from ignite.engine import Engine, Events
 
-from bpfl_med.atomic_files import write_text
 from bpfl_med.metrics import top_k_mean
 
 
@@ -57,36 +54,3 @@ def csv_text(rows: Sequence[Mapping[str, Any]], notice: str | None) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return file.getvalue()
-
-
-class ScoreTable:
-    """Write `images.csv` for images without labels: one row an image, with the paper's score, text score + map maximum.
-
-    Args:
-        output_dir: folder of the table; made if absent.
-        notice: a sentence that every row must carry, or None.
-        top_k: see :func:`score_row`.
-    """
-
-    def __init__(self, output_dir: str | Path, *, notice: str | None, top_k: int) -> None:
-        self.path = Path(output_dir) / "images.csv"
-        self.notice = notice
-        self.top_k = top_k
-        self.rows: list[dict[str, Any]] = []
-
-    def attach(self, engine: Engine) -> None:
-        """Register with an evaluator."""
-        engine.add_event_handler(Events.STARTED, self._reset)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
-        engine.add_event_handler(Events.COMPLETED, self._write)
-
-    def _reset(self, engine: Engine) -> None:
-        self.rows = []
-
-    def _collect(self, engine: Engine) -> None:
-        for item, output in zip(engine.state.batch, engine.state.output, strict=True):
-            row = score_row(len(self.rows), item, output["pred"], self.top_k)
-            self.rows.append({**row, "anomaly_score": row["text_score"] + row["map_max"]})
-
-    def _write(self, engine: Engine) -> None:
-        write_text(self.path, csv_text(self.rows, self.notice))
