@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -26,14 +26,21 @@ def replaced_file(path: str | Path) -> Iterator[Path]:
 
 
 def check_writable(folder: str | Path) -> None:
-    """Make a folder and try to write in it, so that a run does not fail when its work is done.
+    """Make a folder and write in it by way of trial, so that a run does not fail when its work is done.
+
+    Nothing is left behind, so that a run which then refuses its input leaves no trace.
 
     Raises:
         OSError: if the folder cannot be made or written to.
     """
+    path = Path(folder).absolute()
+    made = [ancestor for ancestor in (path, *path.parents) if not ancestor.exists()]
     try:
-        write_text(Path(folder) / "writable", "")
-        (Path(folder) / "writable").unlink()
+        write_text(path / "writable", "")
+        (path / "writable").unlink()
+        with suppress(OSError):  # another run may have begun to write there
+            for ancestor in made:
+                ancestor.rmdir()
     except OSError as error:
         raise OSError(f"Nothing can be written to {folder} ({error}); set output_dir to a folder of yours") from error
 

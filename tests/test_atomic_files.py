@@ -34,9 +34,11 @@ def test_the_partial_file_keeps_the_suffix_that_tells_the_format(tmp_path):
         partial.touch()
 
 
-def test_a_writable_folder_is_made_and_left_empty(tmp_path):
-    check_writable(tmp_path / "new")
-    assert list((tmp_path / "new").iterdir()) == []
+def test_trying_to_write_leaves_nothing_behind(tmp_path):
+    (tmp_path / "old").mkdir()
+    check_writable(tmp_path / "new/deep")
+    check_writable(tmp_path / "old")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "old"]
 
 
 def test_a_folder_that_cannot_be_written_to(tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -72,7 +71,6 @@ class StudyResults:
 
     Raises:
         ValueError: if the threshold is none of these, or the checkpoint stores none.
-        OSError: if nothing can be written to the folder.
     """
 
     def __init__(
@@ -86,10 +84,7 @@ class StudyResults:
         stored_threshold: float | None,
         class_name: str,
     ) -> None:
-        self.output_dir = Path(output_dir).absolute()
-        there = next(path for path in (self.output_dir, *self.output_dir.parents) if path.exists())
-        if not there.is_dir() or not os.access(there, os.W_OK):  # the folder itself is made when there are results
-            raise OSError(f"{output_dir}: nothing can be written there; choose a folder of yours for the results")
+        self.output_dir = Path(output_dir)
         self.writers = writers
         self.network = network
         self.settings = settings
