@@ -1,0 +1,94 @@
+"""A run over many studies may be killed at any moment: what is there is whole, and resuming does the rest."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from study_runs import Result, predict, save_nifti
+
+N_STUDIES = 12
+
+
+def write_studies(folder: Path, number: int = N_STUDIES) -> None:
+    for index in range(number):
+        values = np.random.default_rng(index).integers(0, 90, (48, 40, 2)).astype(np.int16)
+        save_nifti(folder / f"study{index:02d}.nii.gz", values)
+
+
+def modified(folder: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_resuming_leaves_finished_studies_alone(tmp_path):
+    write_studies(tmp_path / "in", 2)
+    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 0
+    before = modified(tmp_path / "out")
+    write_studies(tmp_path / "in", 3)
+    assert predict(tmp_path / "in", tmp_path / "out", "--all", "--resume") == 0
+    after = modified(tmp_path / "out")
+    assert {path: after[path] for path in before} == before
+    assert len(list((tmp_path / "out").iterdir())) == 3
+    assert predict(tmp_path / "in", tmp_path / "out", "--all", "--resume") == 0, "nothing is left to do"
+    assert modified(tmp_path / "out") == after
+
+
+def test_without_resuming_results_are_replaced(tmp_path):
+    write_studies(tmp_path / "in", 1)
+    assert predict(tmp_path / "in/study00.nii.gz", tmp_path / "out", "--threshold", 0.9) == 0
+    (tmp_path / "out/study00/left_over.txt").write_text("of an older version")
+    assert predict(tmp_path / "in/study00.nii.gz", tmp_path / "out", "--threshold", 0.1) == 0
+    result = Result(tmp_path / "out/study00")
+    assert result.record["mask"]["threshold"] == 0.1
+    result.check_listing()
+
+
+def test_resuming_with_one_study(tmp_path):
+    write_studies(tmp_path / "in", 1)
+    for _ in range(2):
+        assert predict(tmp_path / "in/study00.nii.gz", tmp_path / "out", "--resume") == 0
+    Result(tmp_path / "out/study00").check_listing()
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was killed while it wrote a study, when others were done and others were not."""
+    root = tmp_path_factory.mktemp("killed")
+    write_studies(root / "in")
+    command = [sys.executable, "-m", "bpfl_med.cli", "predict", root / "in", "-o", root / "out", "--all"]
+    command += ["--class-name", "brain", "--modality", "ct-brain", "--backbone", "intensity"]
+    process = subprocess.Popen(command)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        entries = list((root / "out").iterdir()) if (root / "out").exists() else []
+        if any(entry.name.startswith(".") for entry in entries) and any(e.name == "study02" for e in entries):
+            break
+        time.sleep(0.005)
+    process.kill()
+    assert process.wait() == -9, "the run must not have ended before"
+    return root
+
+
+def test_a_killed_run_leaves_whole_studies_that_resuming_completes(killed, tmp_path):
+    done = sorted(path for path in (killed / "out").iterdir() if not path.name.startswith("."))
+    assert 3 <= len(done) < N_STUDIES
+    for folder in done:
+        Result(folder).check_listing()
+    before = {path: stamp for folder in done for path, stamp in modified(folder).items()}
+
+    assert predict(killed / "in", killed / "out", "--all", "--resume", pictures=True) == 0
+    assert {path: modified(killed / "out")[path] for path in before} == before
+    assert predict(killed / "in", tmp_path / "unbroken", "--all", pictures=True) == 0
+    names = sorted(path.name for path in (tmp_path / "unbroken").iterdir())
+    assert sorted(path.name for path in (killed / "out").iterdir() if not path.name.startswith(".")) == names
+    for name in names:
+        one, other = Result(killed / "out" / name), Result(tmp_path / "unbroken" / name)
+        assert one.files == other.files
+        for file in set(one.files) - {"result.json"}:
+            assert (one.folder / file).read_bytes() == (other.folder / file).read_bytes(), file
+        assert json.dumps({**one.record, "seconds": 0}) == json.dumps({**other.record, "seconds": 0})

@@ -1,0 +1,210 @@
+"""`result.json` lists what was made of a study; further writers are added by config; one that fails is one line."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from monai.bundle import ConfigWorkflow
+from study_runs import Result, needs_tool, nothing_written, predict, result_of, save_nifti, seg_points, small_volume
+
+from bpfl_med.demo.dicom_phantoms import DicomPhantom, write_series
+from bpfl_med.handlers import StudyResults
+from bpfl_med.handlers.study_writers import DicomSegmentation
+
+
+def settings(**changes: object) -> dict[str, object]:
+    return {
+        "writers": [],
+        "network": {"backbone": {"checksum": ""}, "notice": None},
+        "settings": {},
+        "threshold": 0.5,
+        "stored_threshold": None,
+        "class_name": "brain",
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "stored", "expected"),
+    [(0.5, None, ("number", 0.5)), ("1e-2", None, ("number", 0.01)), ("p99.5", None, ("percentile", 99.5))]
+    + [("checkpoint", 0.31, ("number", 0.31)), (0, None, ("number", 0.0)), ("p100", None, ("percentile", 100.0))],
+)
+def test_thresholds_are_numbers_percentiles_or_the_checkpoints(tmp_path, given, stored, expected):
+    results = StudyResults(tmp_path, **settings(threshold=given, stored_threshold=stored))
+    assert results.threshold == expected
+
+
+@pytest.mark.parametrize("threshold", ["", "p", "p-1", "50%", -0.1, 1.01, "inf", "nan", None])
+def test_other_thresholds_are_refused(tmp_path, threshold):
+    with pytest.raises(ValueError, match=re.escape(f"or checkpoint, got {threshold!r}")):
+        StudyResults(tmp_path, **settings(threshold=threshold))
+
+
+def test_a_checkpoint_without_a_threshold_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="The checkpoint stores no threshold"):
+        StudyResults(tmp_path, **settings(threshold="checkpoint"))
+
+
+OVERLAY = """
+writers:
+  - _target_: bpfl_med.handlers.NiftiOverlays
+  - _target_: bpfl_med.handlers.DicomSegmentation
+    segmentation_type: {segmentation_type}
+  - _target_: bpfl_med.handlers.DicomParametricMap
+  - _target_: bpfl_med.handlers.DicomSecondaryCapture
+  - _target_: bpfl_med.handlers.DicomReport
+"""
+
+
+@pytest.fixture(scope="module", params=["FRACTIONAL", "LABELMAP", "BINARY"])
+def full(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[DicomPhantom, Result]:
+    """All writers on an oblique series, chosen by a config on top of the command's."""
+    root = tmp_path_factory.mktemp("full")
+    phantom = write_series(root / "in", kind="oblique")
+    overlay = root / "writers.yaml"
+    overlay.write_text(OVERLAY.format(segmentation_type=request.param))
+    options = ["--threshold", 0.393, "--plane", "acquired"]  # 300 HU in the window of bone, less a little
+    assert predict(root / "in", root / "out", *options, modality="ct-bone", overlay=overlay) == 0
+    return phantom, result_of(root / "out")
+
+
+def test_all_writers_are_listed(full):
+    _, result = full
+    result.check_listing()
+    captures = [f"overlay_dicom/{path.name}" for path in (result.folder / "overlay_dicom").iterdir()]
+    assert len(captures) >= 1
+    expected = {"anomaly_map.nii.gz", "uncertainty.nii.gz", "mask.nii.gz", "mask.seg.dcm", "anomaly_map.pm.dcm"}
+    assert set(result.files) == expected | {"report.sr.dcm", "result.json", *captures}
+
+
+@needs_tool("dciodvfy")
+def test_a_strict_validator_finds_no_error(full):
+    _, result = full
+    objects = [result.folder / name for name in result.files if name.endswith(".dcm")]
+    for path in [p for p in objects if p.parent == result.folder] + [p for p in objects if p.parent != result.folder][
+        :1
+    ]:
+        said = subprocess.run(["dciodvfy", path], capture_output=True, text=True, errors="replace")
+        errors = [line for line in (said.stdout + said.stderr).splitlines() if line.startswith("Error")]
+        is_labelmap = pydicom.dcmread(path, stop_before_pixels=True).get("SegmentationType") == "LABELMAP"
+        assert not errors or (is_labelmap and "Information Object Not found" in said.stdout + said.stderr), errors
+
+
+def test_every_object_belongs_to_the_patient_and_study_of_the_scan(full):
+    phantom, result = full
+    source = pydicom.dcmread(phantom.files[0], stop_before_pixels=True)
+    for name in result.files:
+        if name.endswith(".dcm"):
+            made = pydicom.dcmread(result.folder / name, stop_before_pixels=True)
+            for keyword in ("PatientName", "PatientID", "StudyInstanceUID"):
+                assert made[keyword].value == source[keyword].value, (name, keyword)
+
+
+def test_the_seg_holds_the_mask_or_the_map(full):
+    _, result = full
+    dataset = pydicom.dcmread(result.folder / "mask.seg.dcm")
+    if dataset.SegmentationType == "FRACTIONAL":
+        anomaly_map = result.array("anomaly_map")
+        assert dataset.pixel_array.max() == round(255 * float(anomaly_map.max()))
+        assert np.count_nonzero(dataset.pixel_array) == np.count_nonzero(np.rint(255 * anomaly_map))
+    else:
+        assert len(seg_points(result.folder / "mask.seg.dcm")) == result.array("mask").sum()
+
+
+def test_scores_and_sources_of_slices(full):
+    phantom, result = full
+    record = result.record
+    rows = record["scores"]["slices"]
+    assert [row["index"] for row in rows] == list(range(24))
+    uids = {str(pydicom.dcmread(file, stop_before_pixels=True).SOPInstanceUID) for file in phantom.files}
+    assert {row["sop_instance_uid"] for row in rows} == uids
+    best = rows[record["scores"]["most_suspicious_slices"][0]]
+    assert record["scores"]["volume_score"] == best["anomaly_score"] == max(row["anomaly_score"] for row in rows)
+    assert record["scores"]["most_suspicious_slices"] == [
+        row["index"] for row in sorted(rows, key=lambda row: -row["anomaly_score"]) if not row["empty"]
+    ]
+    assert record["settings"]["class_name"] == "brain"
+    assert record["settings"]["plane"] == "acquired"
+    assert record["versions"]["highdicom"] == version("highdicom")
+    assert record["seconds"].keys() >= {"read", "score", "DicomReport"}
+
+
+def test_an_empty_seg_is_valid(tmp_path, shared):
+    write_series(tmp_path / "in", kind="axial")
+    assert predict(tmp_path / "in", tmp_path / "out", "--threshold", 1, modality="ct-bone") == 0
+    result = result_of(tmp_path / "out")
+    assert not result.array("mask").any()
+    assert len(seg_points(result.folder / "mask.seg.dcm")) == 0
+    assert int(pydicom.dcmread(result.folder / "mask.seg.dcm").NumberOfFrames) == 1
+    checker, seg = shared / "tools/check_seg.py", result.folder / "mask.seg.dcm"
+    done = subprocess.run([sys.executable, checker, tmp_path / "in", seg, "--require", "hd"], capture_output=True)
+    assert done.returncode == 0, done.stdout
+
+
+def break_second(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Let the SEG of the second study fail when its other files have been written."""
+    original, calls = DicomSegmentation.__call__, []
+
+    def fail_once(self: DicomSegmentation, folder: Path, result: object) -> None:
+        calls.append(folder)
+        if len(calls) == 2:
+            raise error
+        original(self, folder, result)
+
+    monkeypatch.setattr(DicomSegmentation, "__call__", fail_once)
+
+
+def three_studies(root: Path) -> None:
+    for name in "abc":
+        save_nifti(root / f"{name}.nii", small_volume())
+
+
+def test_a_study_that_cannot_be_written_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, capsys):
+    three_studies(tmp_path / "in")
+    break_second(monkeypatch, KeyError("Doe^Phantom"))
+    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 2
+    expected = f"bpfl-med: {tmp_path}/in/b.nii: its results cannot be written (KeyError); see --debug\n"
+    assert capsys.readouterr().err == expected
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a", "c"]
+
+
+def test_a_full_disk_ends_the_run_with_all_that_was_said(tmp_path, monkeypatch, capsys):
+    three_studies(tmp_path / "in")
+    (tmp_path / "in/a.nii").write_bytes(b"")
+    save_nifti(tmp_path / "in/b2.nii", small_volume())
+    break_second(monkeypatch, OSError(28, "No space left on device"))
+    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert "in/a.nii" in first
+    assert "No space left on device" in second
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["b"]
+
+
+def test_debug_shows_where_an_error_came_from(tmp_path, monkeypatch):
+    three_studies(tmp_path / "in")
+    break_second(monkeypatch, KeyError("tag"))
+    with pytest.raises(RuntimeError, match="Failed to evaluate") as error:
+        predict(tmp_path / "in", tmp_path / "out", "--all", "--debug")
+    assert isinstance(error.value.__cause__, KeyError)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a"]
+
+
+def test_a_workflow_of_the_bundle_stops_at_the_first_bad_study(tmp_path, monkeypatch):
+    """Without the command, a study that cannot be read raises."""
+    three_studies(tmp_path / "in")
+    (tmp_path / "in/b.nii").write_bytes(b"")
+
+    def workflow(config_file: list[str], **given: object) -> ConfigWorkflow:
+        return ConfigWorkflow(config_file=config_file, **{**given, "keep_going": False})
+
+    monkeypatch.setattr("monai.bundle.ConfigWorkflow", workflow)
+    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 2
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a"]
+    assert not nothing_written(tmp_path / "out")
