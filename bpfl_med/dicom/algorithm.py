@@ -40,9 +40,10 @@ class Algorithm:
 
     @property
     def all_parameters(self) -> dict[str, str]:
-        """Parameters with the checkpoint's checksum among them, as texts."""
+        """Parameters with the checkpoint's checksum among them, as ASCII texts, which every character set holds."""
         checkpoint = {"checkpoint_sha256": self.checkpoint_sha256} if self.checkpoint_sha256 else {}
-        return {key: str(value) for key, value in {**self.parameters, **checkpoint}.items()}
+        parameters = {**self.parameters, **checkpoint}
+        return {key: str(value).encode("ascii", "backslashreplace").decode() for key, value in parameters.items()}
 
     @property
     def identification(self) -> AlgorithmIdentificationSequence:

@@ -106,8 +106,9 @@ def _drop_localisers(frames: list[Frame], notes: list[str]) -> list[Frame]:
     slices = [f for f in frames if not f.is_localiser]
     if not slices or len(slices) == len(frames):
         return frames
-    names = ", ".join(dict.fromkeys(f.path.name for f in frames if f.is_localiser))
-    notes.append(f"Localiser images left out: {names}.")
+    # Not by their files, whose names may be a patient's.
+    uids = ", ".join(dict.fromkeys(f.sop_instance_uid for f in frames if f.is_localiser))
+    notes.append(f"Localiser images left out: SOPInstanceUID {uids}.")
     return slices
 
 
