@@ -112,7 +112,8 @@ def _overlay(folder: Path, name: str) -> Path:
 def _sentence(error: BaseException) -> str:
     """Give the text of an error on one line."""
     error = cause(error)
-    return " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: {text}; see --debug"
 
 
 if __name__ == "__main__":

@@ -187,9 +187,10 @@ class VolumeInferer(Inferer):
         filled = [index for index in slices if not _is_empty(self._channels(pictures, [index], ranges)).any()]
         if not filled:
             return None
+        chosen = spread(self.shared_prompts, filled)
         features = []
-        for index in spread(self.shared_prompts, filled):
-            channels = self._channels(pictures, [index], ranges)
+        for first in range(0, len(chosen), self.batch_size):
+            channels = self._channels(pictures, chosen[first : first + self.batch_size], ranges)
             features.append(network.encode_image(_network_input(channels, network.image_size)).global_feature)
         mean = torch.cat(features).mean(0, keepdim=True)
         return network.encode_text(mean, [class_name], network.noise)[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from types import TracebackType
 
-_WRAPPERS = ("Failed to instantiate component", "Failed to evaluate")  # how MONAI's errors of configs begin
+_WRAPPERS = ("Failed to instantiate component", "Failed to evaluate", "applying transform")  # how MONAI's errors begin
 
 
 def end_with_cause() -> None:

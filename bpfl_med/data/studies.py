@@ -178,8 +178,11 @@ def _load_with_itk(study: Study) -> StudyVolume:
         )
     if not np.isfinite(values).all():
         raise StudyError(f"{study.path}: holds NaN or infinite values; replace them by the value of air")
+    notes: tuple[str, ...] = ()
+    if study.path.suffix.lower() in (".nrrd", ".nhdr") and not image.GetMetaDataDictionary().HasKey("NRRD_space"):
+        notes = ("The file names no space: orientation is unknown, left and right cannot be told apart.",)
     return StudyVolume(
-        study, values.astype(np.float32), np.asarray(meta["affine"], float), None, _checksum([study.path]), ()
+        study, values.astype(np.float32), np.asarray(meta["affine"], float), None, _checksum([study.path]), notes
     )
 
 
