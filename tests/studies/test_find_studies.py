@@ -175,6 +175,17 @@ def test_nrrd_that_is_no_grey_volume_is_refused(tmp_path, shape, is_vector, foun
         load_study(*find_studies(path))
 
 
+def test_nrrd_without_a_space_is_announced(tmp_path):
+    itk = pytest.importorskip("itk")
+    path = tmp_path / "scan.nrrd"
+    itk.imwrite(itk.image_from_array(np.zeros((3, 4, 5), np.int16)), str(path))
+    assert load_study(*find_studies(path)).notes == ()
+    header = b"NRRD0004\ntype: short\ndimension: 3\nsizes: 5 4 3\nspacings: 1 2 3\nencoding: raw\nendian: little\n\n"
+    path.write_bytes(header + bytes(2 * 60))
+    (note,) = load_study(*find_studies(path)).notes
+    assert "names no space: orientation is unknown" in note
+
+
 def test_damaged_and_not_finite_nrrd_are_refused(tmp_path):
     itk = pytest.importorskip("itk")
     values = np.zeros((3, 4, 5), np.float32)

@@ -57,6 +57,16 @@ def test_error_lines_do_not_name_the_patient(tmp_path, capfd, kind):
     assert_no_secret(capfd.readouterr().err.encode(), "error")
 
 
+def test_what_is_left_out_is_not_named_after_its_file(tmp_path):
+    phantom = write_series(tmp_path / "in", kind="localiser")
+    for number, file in enumerate(phantom.files):
+        file.rename(file.with_name(f"{PATIENT_ID} {number:03d}.dcm"))
+    assert predict(tmp_path / "in", tmp_path / "out") == 0
+    record = (result_of(tmp_path / "out").folder / "result.json").read_text()
+    assert "Localiser images left out" in record
+    assert_no_secret(record.encode(), "result.json")
+
+
 def test_free_text_of_nifti_is_not_passed_on(tmp_path):
     image = nib.Nifti1Image(small_volume(), None)
     image.header["descrip"] = f"{PATIENT_NAME} {PATIENT_ID}".encode()

@@ -97,6 +97,19 @@ def test_a_strict_validator_finds_no_error(full):
         assert not errors or (is_labelmap and "Information Object Not found" in said.stdout + said.stderr), errors
 
 
+@needs_tool("dciodvfy")
+@pytest.mark.parametrize("class_name", ["Gehirn \N{LATIN SMALL LETTER U WITH DIAERESIS}ber", "a\\b", "brain, 'left'"])
+def test_any_class_name_gives_a_valid_seg(tmp_path, class_name):
+    write_series(tmp_path / "in", kind="single_slice")
+    assert predict(tmp_path / "in", tmp_path / "out", class_name=class_name) == 0
+    result = result_of(tmp_path / "out")
+    assert result.record["settings"]["class_name"] == class_name
+    said = subprocess.run(
+        ["dciodvfy", result.folder / "mask.seg.dcm"], capture_output=True, errors="replace", text=True
+    )
+    assert "Error" not in said.stdout + said.stderr
+
+
 def test_every_object_belongs_to_the_patient_and_study_of_the_scan(full):
     phantom, result = full
     source = pydicom.dcmread(phantom.files[0], stop_before_pixels=True)
@@ -185,6 +198,18 @@ def test_a_full_disk_ends_the_run_with_all_that_was_said(tmp_path, monkeypatch, 
     assert "in/a.nii" in first
     assert "No space left on device" in second
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["b"]
+
+
+def test_an_unforeseen_error_names_its_kind(tmp_path, monkeypatch, capsys):
+    """As one raised inside MONAI's transforms, which wrap it."""
+    three_studies(tmp_path / "in")
+
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError("not enough")
+
+    monkeypatch.setattr("bpfl_med.transforms.load_study.load_study", fail)
+    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 2
+    assert capsys.readouterr().err == "bpfl-med: MemoryError: not enough; see --debug\n"
 
 
 def test_debug_shows_where_an_error_came_from(tmp_path, monkeypatch):
