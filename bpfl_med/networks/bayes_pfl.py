@@ -250,7 +250,8 @@ class BayesPFL(nn.Module):
         if len(image) == 0 or len(class_names) != len(image):
             raise ValueError(f"There must be one class name per image, got {len(class_names)} for {len(image)} images")
         features = self.encode_image(image)
-        text, _ = self.encode_text(features.global_feature, class_names, noise or self.noise)
+        noise = PromptNoise(*(part.to(features.global_feature) for part in noise or self.noise))
+        text, _ = self.encode_text(features.global_feature, class_names, noise)
         return self.decode(features, text)
 
     def check_class_names(self, class_names: Sequence[str]) -> None:
