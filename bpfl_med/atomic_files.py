@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -17,7 +20,8 @@ def replaced_file(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part{path.suffix}")  # the suffix tells some writers the format
+    # The suffix tells some writers the format.
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
     try:
         yield partial
         partial.replace(path)
@@ -26,7 +30,7 @@ def replaced_file(path: str | Path) -> Iterator[Path]:
 
 
 def check_writable(folder: str | Path) -> None:
-    """Make a folder and write in it by way of trial, so that a run does not fail when its work is done.
+    """Try to write where a folder is or will be made, so that a run does not fail when its work is done.
 
     Nothing is left behind, so that a run which then refuses its input leaves no trace.
 
@@ -34,32 +38,52 @@ def check_writable(folder: str | Path) -> None:
         OSError: if the folder cannot be made or written to.
     """
     path = Path(folder).absolute()
-    made = [ancestor for ancestor in (path, *path.parents) if not ancestor.exists()]
+    place = next(ancestor for ancestor in (path, *path.parents) if ancestor.exists())
     try:
-        write_text(path / "writable", "")
-        (path / "writable").unlink()
-        with suppress(OSError):  # another run may have begun to write there
-            for ancestor in made:
-                ancestor.rmdir()
+        with tempfile.TemporaryFile(dir=place):
+            pass
     except OSError as error:
-        raise OSError(f"Nothing can be written to {folder} ({error}); set output_dir to a folder of yours") from error
+        raise OSError(f"Nothing can be written to {folder} ({error}); choose an output folder of yours") from error
 
 
 @contextmanager
 def replaced_folder(folder: str | Path) -> Iterator[Path]:
     """Give a new folder beside `folder`, which takes its place when the block ends without an error.
 
-    An older folder of that name is removed only then.
+    An older folder of that name is removed only then; the caller sees to it that it may be. A process that is killed
+    leaves a hidden folder, which :func:`remove_unfinished` takes away.
     """
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=folder.parent) as scratch:
+    with tempfile.TemporaryDirectory(prefix=_scratch_prefix(os.getpid()), dir=folder.parent) as scratch:
         partial = Path(scratch) / folder.name
         partial.mkdir()
         yield partial
         if folder.exists():
             folder.replace(Path(scratch) / "old")
         partial.replace(folder)
+
+
+def remove_unfinished(folder: str | Path) -> None:
+    """Remove what processes of this machine that live no more left of folders that they had not finished."""
+    for scratch in Path(folder).glob(f".unfinished-{socket.gethostname()}-*"):
+        pid = scratch.name.removeprefix(_scratch_prefix("")).split("-")[0]
+        if pid.isdigit() and not _is_alive(int(pid)):
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _scratch_prefix(pid: int | str) -> str:
+    return f".unfinished-{socket.gethostname()}-{pid}" + ("-" if pid else "")
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        pass
+    return True
 
 
 def write_text(path: str | Path, text: str) -> None:

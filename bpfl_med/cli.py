@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
+import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from ignite.engine import Engine, Events
 
 from bpfl_med.plain_errors import cause
 from bpfl_med.resources import bundle_folder, configs_folder
@@ -20,19 +24,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Whatever cannot be used is said in one line on standard error, which names the file and the reason.
     """
     options = _parser().parse_args(arguments)
-    disabled = logging.root.manager.disable
     failures: list[str] = []
     try:
-        # What a person must know is in result.json, or on standard error by this program.
-        logging.disable(logging.CRITICAL)
-        with warnings.catch_warnings(action="ignore"):
+        with contextlib.ExitStack() as stack:
+            if not options.debug:
+                stack.enter_context(_silent_libraries())
             predict(options, failures)
     except Exception as error:
         failures.append(_sentence(error))
         if options.debug:
             raise
-    finally:
-        logging.disable(disabled)
     for failure in failures:
         print(f"bpfl-med: {failure}", file=sys.stderr)
     return 2 if failures else 0
@@ -55,14 +56,51 @@ def predict(options: argparse.Namespace, failures: list[str]) -> None:
         **{key: value for key in _PASSED_ON if (value := getattr(options, key)) is not None},
     }
     for key, value in settings.items():
-        if isinstance(value, str) and value.startswith(("$", "@", "%")):
-            raise ValueError(f"{key} must not begin with $, @ or %, which a config would evaluate, got {value!r}")
+        if isinstance(value, str) and (value.startswith(("$", "@", "%")) or "#" in value):
+            raise ValueError(
+                f"{key} must not begin with $, @ or % nor hold #, which a config would read, got {value!r}"
+            )
     workflow = ConfigWorkflow(
         config_file=[str(file) for file in files], workflow_type="infer", logging_file=False, **settings
     )
     workflow.initialize()
     workflow.evaluator.state.failures = failures
+    workflow.evaluator.add_event_handler(Events.ITERATION_COMPLETED, _say_result, options.output)
     workflow.run()
+
+
+def _say_result(engine: Engine, output: Path) -> None:
+    """Print one line for a study whose results were written."""
+    prediction = engine.state.output["pred"]
+    if prediction is None:
+        return
+    folder = output / engine.state.output["image"].study.name
+    if (folder / "result.json").is_file():
+        slices = ", ".join(map(str, prediction.ranking[:3])) or "none"
+        print(f"{folder}: score {prediction.volume_score:.3f} of 0 to 1, most suspicious slices (from 0): {slices}")
+        if engine.network.notice:
+            print(engine.network.notice)
+
+
+@contextlib.contextmanager
+def _silent_libraries() -> Iterator[None]:
+    """Keep what libraries say off standard error, decoders written in C included, while a block runs.
+
+    What a person must know is in result.json, or said by this program.
+    """
+    disabled = logging.root.manager.disable
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere, warnings.catch_warnings(action="ignore"):  # noqa: PTH123  a device
+            os.dup2(nowhere.fileno(), 2)
+            logging.disable(logging.CRITICAL)
+            yield
+    finally:
+        logging.disable(disabled)
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 _PASSED_ON = (
@@ -102,11 +140,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _overlay(folder: Path, name: str) -> Path:
-    path = folder / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
-        raise ValueError(f"there is no preset {name!r} in configs/{folder.name}; there are {known}")
-    return path
+    known = {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+    if name not in known:
+        raise ValueError(f"there is no preset {name!r} in configs/{folder.name}; there are {', '.join(known)}")
+    return known[name]
 
 
 def _sentence(error: BaseException) -> str:

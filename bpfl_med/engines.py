@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ignite.engine import Events
 from monai.engines import SupervisedEvaluator
 from monai.utils.enums import CommonKeys
 
-from bpfl_med.transforms.load_study import UNREADABLE
+from bpfl_med.transforms.load_study import failure_sentence
 
 
 class StudyEvaluator(SupervisedEvaluator):
@@ -26,6 +27,11 @@ class StudyEvaluator(SupervisedEvaluator):
         self.class_name = class_name
         self.keep_going = keep_going
         self.state.failures = []
+        self.add_event_handler(Events.GET_BATCH_STARTED, self._let_go)
+
+    def _let_go(self, engine: StudyEvaluator) -> None:
+        """Drop the last study before the next is read, so that never two are in memory."""
+        engine.state.batch = engine.state.output = None
 
     def _iteration(self, engine: StudyEvaluator, batchdata: dict[str, Any]) -> dict[str, Any]:
         volume, failure = batchdata["image"], batchdata.get("failure")
@@ -34,10 +40,10 @@ class StudyEvaluator(SupervisedEvaluator):
             try:
                 with engine.mode(engine.network):
                     prediction = engine.inferer(volume, engine.network, class_name=self.class_name)
-            except UNREADABLE as error:
+            except Exception as error:
                 if not self.keep_going:
                     raise
-                failure = str(error)
+                failure = failure_sentence(error, volume.study.path)
         if failure is not None:
             engine.state.failures.append(failure)
         return {CommonKeys.IMAGE: volume, CommonKeys.PRED: prediction}

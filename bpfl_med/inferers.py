@@ -18,10 +18,6 @@ from bpfl_med.networks.clip_normalization import clip_normalize
 from bpfl_med.slice_plane import Plane, SlicePlane, spread
 from bpfl_med.transforms.intensity import Intensity
 
-# A slice is empty if no more than this share of its pixels is brighter than this grey level in any channel.
-EMPTY_SHARE = 0.001
-EMPTY_LEVEL = 0.02
-
 
 class PictureInferer(Inferer):
     """Score a batch of 2-D images and give every field of the `Prediction`, so that handlers can use them all.
@@ -51,8 +47,8 @@ class VolumePrediction:
         anomaly_map: [i, j, k] float32 on the voxels of the input; 0 in empty slices.
         uncertainty: standard deviation of the map over the sampled prompts, likewise.
         plane: how the slices lie in the volume.
-        slices: one a slice along `plane.axis`: index, empty, text_score, text_score_std, map_max, anomaly_score (text
-            score + maximum of the map, the paper's image score).
+        slices: one a slice along `plane.axis`: index, empty, text_score, text_score_std, map_max, anomaly_score (the
+            mean of text score and maximum of the map: half the paper's image score, so that it lies in [0, 1]).
         ranges: [3, 2], the values that became black and white in each channel.
         seconds: time that scoring took.
     """
@@ -81,7 +77,7 @@ class VolumeInferer(Inferer):
 
     Slices are cut, given their grey levels, resized (bicubic, antialiased, as CLIP's preprocessing) and scored in
     batches; maps are resized back (bilinear) to the slice's own pixels. Only one batch exists beside the volume and its
-    two maps. Empty slices (air) are not scored.
+    two maps. Empty slices, which are black all over because they show nothing but air, are not scored.
 
     Args:
         intensity: from values to grey levels.
@@ -151,6 +147,8 @@ class VolumeInferer(Inferer):
                 prediction = network.decode(network.encode_image(image), text)
             else:
                 prediction = network.predict(image, [class_name] * len(image))
+            if not torch.isfinite(prediction.anomaly_map).all() or not torch.isfinite(prediction.text_score).all():
+                raise StudyError(f"{inputs.study.path}: the network's answer holds NaN; check the files of its weights")
             size = tuple(pictures.shape[1:])
             scored = [index for index, is_filled in zip(indices, filled.tolist(), strict=True) if is_filled]
             maps[scored] = _resized(prediction.anomaly_map, size)[:, 0].cpu().numpy()
@@ -204,13 +202,13 @@ def _row(index: int, text_score: float = 0.0, deviation: float = 0.0, map_max: f
         "text_score": text_score,
         "text_score_std": deviation,
         "map_max": map_max or 0.0,
-        "anomaly_score": text_score + (map_max or 0.0),
+        "anomaly_score": (text_score + (map_max or 0.0)) / 2,
     }
 
 
 def _is_empty(channels: torch.Tensor) -> torch.Tensor:
-    """Say of grey levels [n, 3, H, W] which slices show nothing but air."""
-    return (channels > EMPTY_LEVEL).float().mean((-2, -1)).amax(1) <= EMPTY_SHARE
+    """Say of grey levels [n, 3, H, W] which slices are black all over, in every channel."""
+    return channels.amax((1, 2, 3)) <= 0
 
 
 def _network_input(channels: torch.Tensor, image_size: int | None) -> torch.Tensor:

@@ -53,9 +53,9 @@ def panels_picture(
     figure = Figure(figsize=(_INCHES * len(panels), _INCHES + 0.5), dpi=_DPI, layout="constrained")
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         _draw(figure, axes, panel, pixel_aspect)
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(title, fontsize=10, parse_math=False)
     if footer:
-        figure.supxlabel(footer, fontsize=7, color="#B00020", wrap=True)
+        figure.supxlabel(footer, fontsize=7, color="#B00020", wrap=True, parse_math=False)
     data = io.BytesIO()
     FigureCanvasAgg(figure).print_png(data, metadata={"Software": None})
     return Image.open(data)
@@ -71,5 +71,5 @@ def _draw(figure: Figure, axes: Any, panel: Panel, pixel_aspect: float) -> None:
         if region is not None and region.any() and not region.all():
             axes.contour(region, levels=[0.5], **style)
     axes.set_aspect(pixel_aspect)
-    axes.set_title(panel.title, fontsize=8)
+    axes.set_title(panel.title, fontsize=8, parse_math=False)
     axes.set_axis_off()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
+
 import pytest
 
-from bpfl_med.atomic_files import check_writable, replaced_file, write_text
+from bpfl_med.atomic_files import check_writable, remove_unfinished, replaced_file, write_text
 
 
 def test_text_is_written_into_a_new_folder(tmp_path):
@@ -41,9 +46,26 @@ def test_trying_to_write_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.rglob("*")) == [tmp_path / "old"]
 
 
+def test_trying_to_write_touches_no_file_of_others(tmp_path):
+    (tmp_path / "writable").write_text("mine")
+    check_writable(tmp_path)
+    assert (tmp_path / "writable").read_text() == "mine"
+
+
+def test_what_a_dead_process_left_is_removed_and_nothing_else(tmp_path):
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    left = tmp_path / f".unfinished-{socket.gethostname()}-{int(dead.stdout)}-abc"
+    alive = tmp_path / f".unfinished-{socket.gethostname()}-{os.getpid()}-abc"
+    elsewhere = tmp_path / f".unfinished-another-host-{int(dead.stdout)}-abc"
+    for folder in (left, alive, elsewhere, tmp_path / "study"):
+        folder.mkdir()
+    remove_unfinished(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([alive, elsewhere, tmp_path / "study"])
+
+
 def test_a_folder_that_cannot_be_written_to(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(
-        OSError, match=r"Nothing can be written to .*/file/out \(.*\); set output_dir to a folder of yours"
+        OSError, match=r"Nothing can be written to .*/file/out \(.*\); choose an output folder of yours"
     ):
         check_writable(tmp_path / "file/out")

@@ -48,6 +48,15 @@ def load_bayes_pfl(
     return load_prompts(BayesPFL(backbone, n_samples=n_samples, **hyper_parameters), prompts_path).eval()
 
 
+def check_prompts_file(path: str | Path | None) -> None:
+    """Raise a FileNotFoundError now if there is no such file, before a network is built or CLIP downloaded for it."""
+    if path is not None and not Path(path).is_file():
+        raise FileNotFoundError(
+            f"There are no prompts at {path}; see README, Weights, for where to get them, or run without trained ones "
+            "on the backbone demo or intensity"
+        )
+
+
 def load_prompts(network: BayesPFL, path: str | Path | None) -> BayesPFL:
     """Load trained prompts, published or our own, into a network and return it.
 
@@ -61,15 +70,26 @@ def load_prompts(network: BayesPFL, path: str | Path | None) -> BayesPFL:
     """
     if path is None:
         return network
+    if not isinstance(network, BayesPFL):
+        raise ValueError(
+            f"{path} cannot be loaded, because {type(network).__name__} has no prompts; leave the file out"
+        )
     content = read_tensors(path)
     if not _is_ours(content):
         report = load_published_prompts(network, path)
         logger.info("%s: %d entries in use, %d that have no use left out", path, len(report.loaded), len(report.unused))
-        return network
+        return _finite(network, path)
     try:
         network.load_state_dict(content)
     except RuntimeError as error:
         raise ValueError(f"{path} is not a whole checkpoint: {' '.join(str(error).split())}") from error
+    return _finite(network, path)
+
+
+def _finite(network: BayesPFL, path: str | Path) -> BayesPFL:
+    for name, parameter in network.named_parameters():
+        if not name.startswith("backbone.") and not parameter.isfinite().all():
+            raise ValueError(f"{path} holds NaN or infinite weights (in {name}); fetch it again")
     return network
 
 

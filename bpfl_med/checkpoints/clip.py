@@ -87,7 +87,8 @@ def pretrained_clip(name: str, pretrained: str | None, *, image_size: int, quick
     except (RuntimeError, OSError, ValueError) as error:
         raise ValueError(
             f"The CLIP weights {name!r} ({pretrained!r}) could not be loaded by open_clip: {error}. Check the name "
-            "with open_clip.list_pretrained(); without network, download the file elsewhere and load it by its path"
+            "with open_clip.list_pretrained(). Without network, see README, Weights: backbone vit_l_14_336_file reads "
+            "a file that was downloaded elsewhere, and backbones demo and intensity need none"
         ) from error
     return CLIPBackbone(clip, image_size=image_size, name=f"{name} {pretrained or ''}".strip())
 

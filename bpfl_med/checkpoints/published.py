@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from bpfl_med.atomic_files import replaced_file
 from bpfl_med.checkpoints.tensor_file import read_tensors
 from bpfl_med.networks.bayes_pfl import BayesPFL
 
@@ -178,14 +179,16 @@ def save_published_prompts(
     for name, place in _places(network).items():
         tensor = place.detach().cpu().clone().reshape(_released_shape(name, place))
         weights.update(dict.fromkeys([name, *_copies(name)], tensor))
-    partial = Path(path).with_name(f"{Path(path).name}.part")
-    torch.save({_ROOT: {**(unused or {}), **weights}}, partial)
-    partial.replace(path)
+    with replaced_file(path) as partial:
+        torch.save({_ROOT: {**(unused or {}), **weights}}, partial)
 
 
 def _state_dict(content: Mapping[str, Any], path: str | Path) -> dict[str, torch.Tensor]:
     if not isinstance(content.get(_ROOT), Mapping):
         raise ValueError(f"{path} is no Bayes-PFL checkpoint: it is neither ours nor has it the published {_ROOT!r}")
+    no_tensors = [name for name, value in content[_ROOT].items() if not isinstance(value, torch.Tensor)]
+    if no_tensors:
+        raise ValueError(f"{path} holds entries that are no tensors: {', '.join(map(str, no_tensors))}; fetch it again")
     return dict(content[_ROOT])
 
 

@@ -85,7 +85,7 @@ def read_nifti(path: str | Path, index: int | None = None) -> NiftiImage:
     )
 
 
-def write_like(data: np.ndarray, like: NiftiImage, path: str | Path) -> None:
+def write_like(data: np.ndarray, like: NiftiImage, path: str | Path, *, description: str = "") -> None:
     """Write a map or mask on the grid of the image that it was made from.
 
     Shape, sform, qform, their codes and the units are those of the input; its free-text fields and extensions, which
@@ -95,16 +95,19 @@ def write_like(data: np.ndarray, like: NiftiImage, path: str | Path) -> None:
         data: ``[x, y, z]`` float32 or uint8, finite, of the shape of ``like.data``.
         like: the image that `read_nifti` gave.
         path: ``.nii`` or ``.nii.gz``.
+        description: for the header's field of that name, at most 79 ASCII characters.
 
     Raises:
         ValueError: another shape or type, or values that are not finite.
     """
     if data.shape != like.data.shape:
         raise ValueError(f"data must have the shape of the input image {like.data.shape}, got {data.shape}")
-    _write(data.reshape(like.grid_shape), _bare_header(like.header), path)
+    header = _bare_header(like.header)
+    header["descrip"] = description.encode("ascii", "replace")[:79]
+    _write(data.reshape(like.grid_shape), header, path)
 
 
-def write_volume(data: np.ndarray, affine: np.ndarray, path: str | Path) -> None:
+def write_volume(data: np.ndarray, affine: np.ndarray, path: str | Path, *, description: str = "") -> None:
     """Write a map or mask of a DICOM series as NIfTI in scanner coordinates (sform code 1).
 
     The qform, which cannot hold a shear, is set too where the affine has none.
@@ -113,12 +116,14 @@ def write_volume(data: np.ndarray, affine: np.ndarray, path: str | Path) -> None
         data: ``[x, y, z]`` float32 or uint8, finite: a volume ``[slices, rows, columns]`` transposed by (2, 1, 0).
         affine: ``[4, 4]``, voxel index -> RAS, mm.
         path: ``.nii`` or ``.nii.gz``.
+        description: for the header's field of that name, at most 79 ASCII characters.
 
     Raises:
         ValueError: another type, or values that are not finite.
     """
     header = nib.Nifti1Header()
     header.set_data_shape(data.shape)
+    header["descrip"] = description.encode("ascii", "replace")[:79]
     header.set_xyzt_units("mm")
     header.set_sform(affine, code=1)
     header.set_qform(affine, code=0 if _is_sheared(affine) else 1, strip_shears=True)
@@ -153,7 +158,7 @@ def _one_volume(image: nib.Nifti1Image, path: Path, index: int | None, notes: li
     if len(shape) < 2 or min(shape) < 1 or (len(shape) > 4 and volumes > 1):
         raise NiftiError(f"{path}: has the shape {shape}; give an image with two, three or four axes")
     if volumes > 1 and index is None:
-        raise NiftiError(f"{path}: has {volumes} volumes (shape {shape}); choose one by an index from 0")
+        raise NiftiError(f"{path}: has {volumes} volumes (shape {shape}); choose one by an index from 0 (--volume)")
     if index is not None and not 0 <= index < volumes:
         raise NiftiError(f"{path}: has no volume {index}; give an index from 0 to {volumes - 1}")
     if volumes > 1:

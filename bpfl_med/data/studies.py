@@ -46,7 +46,7 @@ class StudyVolume:
         values: [i, j, k] float32, finite; HU for CT.
         affine: [4, 4], voxel index -> RAS, mm; only nominal where `affine_is_true` is not.
         modality: DICOM's Modality; None for a volume file, which does not tell.
-        checksum: SHA-256 of the input's files, in slice order.
+        checksum: SHA-256 of the input's file; of several files, that of their digests in slice order.
         notes: what was dropped or is unusual.
         series: of DICOM input.
         nifti: of NIfTI input.
@@ -103,7 +103,7 @@ def find_studies(path: str | Path, *, series_uid: str | None = None, take_all: b
     if len(files) > 1 or _holds_series(path):
         series = "" if len(files) > 1 else " beside DICOM images"
         raise StudyError(
-            f"{path}: holds {len(files)} volume file(s){series}, the first is {files[0].name}; give one study, or --all"
+            f"{path}: holds {len(files)} volume file(s){series}, the first is {files[0].name}; give one, or --all"
         )
     return [Study(_stem(files[0]), files[0], None)]
 
@@ -111,14 +111,22 @@ def find_studies(path: str | Path, *, series_uid: str | None = None, take_all: b
 def unfinished_studies(studies: Iterable[Study], output_dir: str | Path, *, resume: bool) -> list[Study]:
     """Leave out studies that have results already, if a run is resumed.
 
+    Only a folder with results of this program is ever replaced by new ones.
+
     Raises:
-        StudyError: if one of the studies is a result of an earlier run.
+        StudyError: if one of the studies is a result of an earlier run, or something else lies where its results would
+            go, such as the study itself.
     """
     output = Path(output_dir).resolve()
     studies = list(studies)
     for study in studies:
         if study.path.resolve().is_relative_to(output) and (study.path.parent / "result.json").is_file():
             raise StudyError(f"{study.path}: is a result of an earlier run; choose an output folder beside the studies")
+        place = output / study.name
+        if place.exists() and not (place / "result.json").is_file():
+            raise StudyError(
+                f"{place}: is there already and holds no results of this program; choose another output folder"
+            )
     return [study for study in studies if not (resume and (output / study.name / "result.json").is_file())]
 
 
@@ -152,6 +160,11 @@ def load_study(study: Study, *, allow_gaps: bool = False, volume_index: int | No
 
 def _load_series(study: Study, allow_gaps: bool) -> StudyVolume:
     series = select_series(study.path, study.series_uid, allow_gaps)
+    if len(set(series.files)) > 1 and max(series.frame_numbers) > 1:
+        raise SeriesError(
+            f"{series.files[0]}: is one of {len(set(series.files))} multi-frame files of its series, to which no "
+            "single DICOM-SEG can refer; give one of them alone"
+        )
     values = read_volume(series).transpose(2, 1, 0)
     affine = _nominal_affine(series) if series.affine is None else series.affine
     checksum = _checksum(dict.fromkeys(series.files))
@@ -256,8 +269,9 @@ def _stem(path: Path) -> str:
 
 
 def _checksum(paths: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
+    """Give the SHA-256 of a file; of several files, that of their SHA-256 digests one after another."""
+    digests = []
     for path in paths:
         with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+            digests.append(hashlib.file_digest(file, "sha256").digest())
+    return digests[0].hex() if len(digests) == 1 else hashlib.sha256(b"".join(digests)).hexdigest()

@@ -150,7 +150,7 @@ def _describe_steps(frames: Sequence[Frame], stack: geometry.Stack, allow_gaps: 
             raise SeriesError(
                 f"{where}: these neighbours are {stack.steps[gap]:.2f} mm apart, most others "
                 f"{float(np.median(stack.steps)):.2f} mm, so slices seem to be missing (about {int(missing.sum())} in "
-                "the whole series); add them or allow gaps"
+                "the whole series); add them or allow gaps (--allow-gaps)"
             )
         notes.append(f"Missing slices, as allowed: about {int(missing.sum())}, in {np.count_nonzero(missing)} gap(s).")
     even = geometry.is_even(stack)

@@ -150,7 +150,9 @@ def select_series(path: str | Path, series_uid: str | None = None, allow_gaps: b
             raise SeriesError(f"{path}: no image series {series_uid}; there are {_listing(found)}")
         return load_series(chosen[0], allow_gaps)
     if len(found) > 1:
-        raise SeriesError(f"{path}: {len(found)} image series, so choose one by its UID: {_listing(found)}")
+        raise SeriesError(
+            f"{path}: {len(found)} image series, so choose one by its UID (--series) or all (--all): {_listing(found)}"
+        )
     return load_series(found[0], allow_gaps)
 
 

@@ -36,7 +36,7 @@ class OverlayPictures:
         n_images: int,
         n_pictures: int,
         notice: str | None,
-        threshold: float = 0.5,
+        threshold: float,
         size: int = 320,
     ) -> None:
         self.folder = Path(output_dir) / "overlays"
@@ -70,12 +70,16 @@ class OverlayPictures:
         label = {None: "", 0: ", labelled normal", 1: ", labelled abnormal"}[item.get("label")]
         title = f"{item['class_name']}{label}, text score {float(prediction['text_score']):.3f}"
         panels = [
-            Panel("image", picture, true_outline=mask),
             Panel(
-                f"anomaly map, outline at {self.threshold:g}",
+                "image" if mask is None or not mask.any() else "image; blue, dashed: its mask",
+                picture,
+                true_outline=mask,
+            ),
+            Panel(
+                f"anomaly map; orange: at least {self.threshold:g}",
                 picture,
                 overlay=anomaly_map,
-                outline=anomaly_map > self.threshold,
+                outline=anomaly_map >= self.threshold,
                 true_outline=mask,
             ),
             Panel("uncertainty (standard deviation)", picture, overlay=uncertainty, overlay_range=(0.0, 0.5)),

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from ignite.engine import Engine, Events
 
-from bpfl_med.atomic_files import replaced_folder, write_text
+from bpfl_med.atomic_files import remove_unfinished, replaced_folder, write_text
 from bpfl_med.data.studies import StudyVolume
 from bpfl_med.dicom.algorithm import Algorithm
 from bpfl_med.inferers import VolumePrediction
@@ -35,7 +35,8 @@ class StudyResult:
         threshold: the value of the map that the mask was made with.
         class_name: what the scan shows.
         algorithm: who made the result, for DICOM objects.
-        notice: a sentence that must stand wherever numbers or pictures do, or None.
+        caution: a word or two that must stand wherever a mask or map is named, or None.
+        notice: the sentence for it, for wherever numbers or pictures stand, or None.
         omitted: files that were left out, and why.
     """
 
@@ -45,6 +46,7 @@ class StudyResult:
     threshold: float
     class_name: str
     algorithm: Algorithm
+    caution: str | None
     notice: str | None
     omitted: dict[str, str] = field(default_factory=dict)
 
@@ -62,7 +64,7 @@ class StudyResults:
     Args:
         output_dir: the folder of all studies' folders.
         writers: of overlays, DICOM objects and pictures, in the order in which they write.
-        network: `BayesPFL.provenance`.
+        network: `provenance` of the network.
         settings: `VolumeInferer.settings`.
         threshold: of the mask: a number, a percentile of the map over the slices that are not empty ("p99.5"), or
             "checkpoint" for the one that the training stored.
@@ -88,11 +90,13 @@ class StudyResults:
         self.writers = writers
         self.network = network
         self.settings = settings
+        self.threshold_setting = threshold
         self.threshold = _parse_threshold(threshold, stored_threshold)
         self.class_name = class_name
 
     def attach(self, engine: Engine) -> None:
         """Register with a `StudyEvaluator`, whose output is a `StudyVolume` and a `VolumePrediction`."""
+        engine.add_event_handler(Events.STARTED, lambda: remove_unfinished(self.output_dir))
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._write_or_report)
 
     def _write_or_report(self, engine: Engine) -> None:
@@ -114,19 +118,21 @@ class StudyResults:
 
     def _write(self, volume: StudyVolume, prediction: VolumePrediction) -> None:
         threshold = self._threshold_of(prediction)
+        own = ("n_samples", "seed", "stage", "ensemble", "notice")
         parameters: dict[str, str | float] = {
             "class_name": self.class_name,
             "threshold": threshold,
             **{key: json.dumps(value) for key, value in self.settings.items()},
+            **{key: self.network[key] for key in own if self.network.get(key) is not None},
         }
-        backbone = self.network["backbone"]
         result = StudyResult(
             volume,
             prediction,
             prediction.anomaly_map >= threshold,
             threshold,
             self.class_name,
-            Algorithm("Bayes-PFL", version("bpfl-med"), backbone["checksum"], parameters),
+            Algorithm(self._algorithm_name(), version("bpfl-med"), self.network["checksum"], parameters),
+            self.network["caution"],
             self.network["notice"],
         )
         seconds = {"read": volume.load_seconds, "score": prediction.seconds}
@@ -135,7 +141,12 @@ class StudyResults:
                 started = time.perf_counter()
                 writer(folder, result)
                 seconds[type(writer).__name__] = time.perf_counter() - started
-            write_text(folder / "result.json", json.dumps(self._record(result, folder, seconds), indent=2) + "\n")
+            record = self._record(result, folder, seconds)
+            write_text(folder / "result.json", json.dumps(record, indent=2, allow_nan=False) + "\n")
+
+    def _algorithm_name(self) -> str:
+        """Name what made a DICOM object, as viewers show it in the name of its series."""
+        return " ".join(filter(None, (self.network["caution"], self.network["name"], "(research only)")))
 
     def _threshold_of(self, prediction: VolumePrediction) -> float:
         kind, value = self.threshold
@@ -163,6 +174,7 @@ class StudyResults:
             },
             "settings": {
                 "class_name": result.class_name,
+                "threshold": self.threshold_setting,
                 **self.settings,
                 "black_and_white": prediction.ranges.tolist(),
             },

@@ -36,9 +36,9 @@ class NiftiOverlays:
             if not result.volume.affine_is_true:
                 result.omitted[name] = "the slices are unevenly spaced, so no single affine would be true"
             elif result.volume.nifti is not None:
-                write_like(data, result.volume.nifti, folder / name)
+                write_like(data, result.volume.nifti, folder / name, description=result.algorithm.name)
             else:
-                write_volume(data, result.volume.affine, folder / name)
+                write_volume(data, result.volume.affine, folder / name, description=result.algorithm.name)
 
 
 class DicomSegmentation:
@@ -64,6 +64,7 @@ class DicomSegmentation:
             result.algorithm,
             body_part=_body_part(result.class_name),
             segmentation_type=self.segmentation_type,
+            label=_label(result, "Anomaly"),
         )
 
 
@@ -80,6 +81,7 @@ class DicomParametricMap:
             result.volume.series,
             result.algorithm,
             body_part=_body_part(result.class_name),
+            label=_label(result, "Anomaly score"),
         )
 
 
@@ -151,8 +153,10 @@ class ContactSheet:
         outline = plane.pictures(result.mask)[index]
         aspect = np.divide(*plane.pixel_size(result.volume.affine))
         panels = [
-            Panel("scan", source, outline=outline),
-            Panel(f"anomaly map, outline at {result.threshold:.3g}", source, overlay=anomaly_map, outline=outline),
+            Panel("scan", source),
+            Panel(
+                f"anomaly map; orange: at least {result.threshold:.3g}", source, overlay=anomaly_map, outline=outline
+            ),
             Panel(
                 "uncertainty (standard deviation)",
                 source,
@@ -161,8 +165,14 @@ class ContactSheet:
             ),
         ]
         score = prediction.slices[index]["anomaly_score"]
-        title = f"{result.class_name}, slice index {index}, slice score {score:.3f}"
+        last = len(prediction.slices) - 1
+        title = f"{result.class_name}, slice {index} of 0 to {last}, slice score {score:.3f}"
         return panels_picture(panels, title=title, footer=result.notice, pixel_aspect=float(aspect))
+
+
+def _label(result: StudyResult, what: str) -> str:
+    """Name a segment or map, with the caution before it."""
+    return f"{result.caution}: {what}" if result.caution else what
 
 
 def _as_frames(array: np.ndarray) -> np.ndarray:

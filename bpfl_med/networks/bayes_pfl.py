@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -190,14 +191,26 @@ class BayesPFL(nn.Module):
     def provenance(self) -> dict[str, Any]:
         """What a report must say of the network: backbone, hyper-parameters, stage, sampling."""
         return {
+            "name": "Bayes-PFL",
+            "checksum": self.checksum,
             "backbone": self._backbone_record(),
             "hyper_parameters": self.hyper_parameters,
             "ensemble": self.ensemble,
             "stage": self.stage,
             "n_samples": self.n_samples,
             "seed": self.seed,
+            "caution": "UNTRAINED" if self.notice else None,
             "notice": self.notice,
         }
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the trained weights and their record, which names the backbone's own: what makes a result."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().data)
+        return digest.hexdigest()
 
     @property
     def _name_length(self) -> int:
@@ -245,10 +258,11 @@ class BayesPFL(nn.Module):
             noise: Monte Carlo noise; the network's own, drawn from its seed, if None.
 
         Raises:
-            ValueError: if the image has another shape, or the names are not one per image, empty or too long.
+            ValueError: if image or noise have another shape, or the names are not one per image, empty or too long.
         """
         if len(image) == 0 or len(class_names) != len(image):
             raise ValueError(f"There must be one class name per image, got {len(class_names)} for {len(image)} images")
+        _check_noise(noise or self.noise, len(image), self.backbone.embed_dim)
         features = self.encode_image(image)
         noise = PromptNoise(*(part.to(features.global_feature) for part in noise or self.noise))
         text, _ = self.encode_text(features.global_feature, class_names, noise)
@@ -430,6 +444,17 @@ def _checked_blocks(feature_blocks: Sequence[int], backbone: CLIPBackbone) -> li
             f"{backbone.name}, got {blocks}"
         )
     return blocks
+
+
+def _check_noise(noise: PromptNoise, n_images: int, width: int) -> None:
+    n_samples = len(noise.normal)
+    shared = (n_samples, width)
+    shapes = [tuple(part.shape) for part in noise]
+    if shapes[0] not in (shared, (n_images, *shared)) or shapes[1:] != [shared, shared]:
+        raise ValueError(
+            f"The noise must have the shapes context [{n_images}, R, {width}] or [R, {width}], normal and abnormal "
+            f"[R, {width}], got {', '.join(str(list(shape)) for shape in shapes)}"
+        )
 
 
 def _check_choice(name: str, value: object, choices: Sequence[object]) -> None:

@@ -46,7 +46,7 @@ class CLIPBackbone(nn.Module):
         super().__init__()
         _check_architecture(clip, name)
         patch_size = clip.visual.patch_size[0]
-        if image_size % patch_size:
+        if image_size < 1 or image_size % patch_size:
             raise ValueError(
                 f"The image size must be a multiple of the patch size {patch_size} of {name}, got {image_size}; "
                 f"use {max(1, round(image_size / patch_size)) * patch_size}"

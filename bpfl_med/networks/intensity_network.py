@@ -32,7 +32,7 @@ class IntensityNetwork(nn.Module):
     @property
     def provenance(self) -> dict[str, Any]:
         """What a report must say of the network."""
-        return {"backbone": {"name": "intensity", "checksum": ""}, "notice": self.notice}
+        return {"name": "Intensity check", "checksum": "", "caution": "NO FINDING", "notice": self.notice}
 
     def check_class_names(self, class_names: Sequence[str]) -> None:
         """Accept every name: none is read."""

@@ -85,25 +85,23 @@ class PercentileIntensity(Intensity):
     in a slice, so that one tissue has one grey level in all slices.
 
     Args:
-        lower: percentile that becomes black, unless the volume's minimum does (`keep_minimum`).
+        lower: percentile that becomes black; the background is darker and becomes black too.
         upper: percentile that becomes white.
-        keep_minimum: map the minimum of the volume, not the lower percentile of the foreground, to black.
 
     Raises:
         ValueError: if the percentiles are not ascending within 0 and 100.
     """
 
-    def __init__(self, lower: float, upper: float, *, keep_minimum: bool) -> None:
+    def __init__(self, lower: float, upper: float) -> None:
         if not 0 <= lower < upper <= 100:
             raise ValueError(f"percentiles must ascend from 0 to 100, got {lower} and {upper}")
         self.lower = lower
         self.upper = upper
-        self.keep_minimum = keep_minimum
 
     @property
     def settings(self) -> dict[str, Any]:
         """The percentiles."""
-        return {"percentiles": [self.lower, self.upper], "keep_minimum": self.keep_minimum}
+        return {"percentiles": [self.lower, self.upper]}
 
     def ranges(self, values: np.ndarray, modality: str | None) -> np.ndarray:
         """Give the same two values for all channels."""
@@ -117,10 +115,9 @@ class PercentileIntensity(Intensity):
         if low == high:
             raise ValueError(f"the volume has the value {low:g} everywhere; there is nothing to score")
         # scikit-image gives the middle of the last dark bin, and the end of that bin is what divides dark from bright.
-        foreground = sample[sample > threshold_otsu(sample, nbins=_BINS) + (high - low) / (2 * _BINS)]
+        share = (sample.astype(np.float64) - low) / (high - low)
+        foreground = sample[share > threshold_otsu(share, nbins=_BINS) + 1 / (2 * _BINS)]
         black, white = np.percentile(foreground, [self.lower, self.upper])
-        if self.keep_minimum:
-            black = low
         if black >= white:  # all of the foreground has one value
             black, white = low, high
         return np.array([(black, white)] * 3)

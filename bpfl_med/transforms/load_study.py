@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from pathlib import Path
 from typing import Any
 
 from monai.config import KeysCollection
@@ -14,6 +15,13 @@ from bpfl_med.dicom import SeriesError
 
 UNREADABLE = (StudyError, SeriesError, NiftiError)
 """What is raised for a study that cannot be read or scored truthfully."""
+
+
+def failure_sentence(error: Exception, path: Path) -> str:
+    """Give the text of an error of ours; of another library's, which may quote a patient's name, only the kind."""
+    return (
+        str(error) if isinstance(error, UNREADABLE) else f"{path}: cannot be used ({type(error).__name__}); see --debug"
+    )
 
 
 class LoadStudyd(MapTransform):
@@ -41,8 +49,8 @@ class LoadStudyd(MapTransform):
         for key in self.key_iterator(result):
             try:
                 result[key] = load_study(result[key], allow_gaps=self.allow_gaps, volume_index=self.volume_index)
-            except UNREADABLE as error:
+            except Exception as error:
                 if not self.keep_going:
                     raise
-                result["failure"] = str(error)
+                result["failure"] = failure_sentence(error, result[key].path)
         return result

@@ -130,7 +130,7 @@ def test_a_bad_picture_is_skipped_on_demand_and_listed(run, brains, tmp_path):
         ({"class_name": "left temporal lobe " * 40}, "text tokens, and there is room for 66; use a shorter name"),
         ({"clas_name": "brain"}, "No part of the configs uses 'clas_name'; check the spelling on the command line"),
         ({"network_def#n_sample": 3}, "got an unexpected keyword argument 'n_sample'"),
-        ({"prompts_file": "/nowhere.pth"}, "There is no weights file /nowhere.pth; give the path of a file"),
+        ({"prompts_file": "/nowhere.pth"}, "There are no prompts at /nowhere.pth; see README, Weights"),
         ({"output_dir": "/dev/null/out"}, "Nothing can be written to /dev/null/out ("),
         ({"image_size": 65}, "The image size must be a multiple of the patch size 16"),
         ({"feature_blocks": [2, 9]}, "The feature blocks must be ascending numbers from 1 to 8"),

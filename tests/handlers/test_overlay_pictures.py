@@ -11,7 +11,7 @@ from bpfl_med.handlers import OverlayPictures, overlay_pictures
 
 @pytest.mark.parametrize(("n_pictures", "expected"), [(24, range(6)), (3, [0, 2, 4]), (1, [0]), (0, [])])
 def test_pictures_are_spread_evenly(evaluate, network, items, tmp_path, n_pictures, expected):
-    handler = OverlayPictures(tmp_path, n_images=6, n_pictures=n_pictures, notice=None, size=32)
+    handler = OverlayPictures(tmp_path, n_images=6, n_pictures=n_pictures, threshold=0.5, notice=None, size=32)
     evaluate(network, items[:6], [handler])
     names = sorted(path.name for path in tmp_path.glob("overlays/*"))
     assert names == [f"{number:05d}.png" for number in expected]
@@ -37,14 +37,14 @@ def test_every_picture_carries_the_notice(evaluate, network, items, tmp_path, dr
 
 
 def test_a_trained_network_has_no_footer(evaluate, trained_network, items, tmp_path, drawn):
-    handler = OverlayPictures(tmp_path, n_images=1, n_pictures=1, notice=trained_network.notice)
+    handler = OverlayPictures(tmp_path, n_images=1, n_pictures=1, threshold=0.5, notice=trained_network.notice)
     evaluate(trained_network, items[:1], [handler])
     assert [call["footer"] for call in drawn] == [None]
 
 
 def test_mask_and_map_lie_on_the_picture(evaluate, network, items, tmp_path, drawn):
     abnormal = [item for item in items if item["label"]][:1]
-    handler = OverlayPictures(tmp_path, n_images=1, n_pictures=1, notice=None, size=48)
+    handler = OverlayPictures(tmp_path, n_images=1, n_pictures=1, threshold=0.5, notice=None, size=48)
     evaluator = evaluate(network, abnormal, [handler])
     image, anomaly_map, uncertainty = drawn[0]["panels"]
     assert drawn[0]["title"].startswith("brain, labelled abnormal, text score 0.")
@@ -59,7 +59,7 @@ def test_mask_and_map_lie_on_the_picture(evaluate, network, items, tmp_path, dra
 
 def test_an_oblong_picture_keeps_its_shape(evaluate, network, items, tmp_path, drawn):
     Image.new("L", (90, 30)).save(tmp_path / "a.png")
-    handler = OverlayPictures(tmp_path, n_images=1, n_pictures=1, notice=None, size=60)
+    handler = OverlayPictures(tmp_path, n_images=1, n_pictures=1, threshold=0.5, notice=None, size=60)
     evaluate(network, [{"image": str(tmp_path / "a.png"), "class_name": "spine"}], [handler])
     image, anomaly_map, _ = drawn[0]["panels"]
     assert image.image.size == (60, 20)
@@ -69,6 +69,6 @@ def test_an_oblong_picture_keeps_its_shape(evaluate, network, items, tmp_path, d
 
 
 def test_a_second_run_draws_the_same_pictures(evaluate, network, items, tmp_path):
-    handler = OverlayPictures(tmp_path, n_images=3, n_pictures=3, notice=None, size=32)
+    handler = OverlayPictures(tmp_path, n_images=3, n_pictures=3, threshold=0.5, notice=None, size=32)
     evaluate(network, items[:3], [handler], n_runs=2)
     assert len(list(tmp_path.glob("overlays/*"))) == 3

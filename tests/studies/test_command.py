@@ -29,7 +29,7 @@ from bpfl_med.demo.dicom_phantoms import write_series
 DICOM = {
     "missing_slice": r"image012\.dcm, \S+image013\.dcm: these neighbours are 12\.00 mm apart",
     "enhanced_gap": r"image001\.dcm \(frame 12\), .*slices seem to be missing",
-    "mixed_series": r"in: 2 image series, so choose one by its UID: ",
+    "mixed_series": r"in: 2 image series, so choose one by its UID \(--series\) or all \(--all\): ",
     "two_phases": r"image001\.dcm, \S+image002\.dcm: two images at one slice position",
     "two_echoes": r"image001\.dcm, .*\(they differ in EchoTime\)",
     "enhanced_4d": r"image001\.dcm \(frame 1\), .*4-D series",
@@ -295,9 +295,12 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, s
 
 
 @pytest.mark.parametrize("name", ["good", "sheared"])
-def test_the_program_says_nothing_when_all_is_well(programs, name):
+def test_the_program_says_one_line_and_the_notice_when_all_is_well(programs, name):
     code, out, err, folder = programs[name]
-    assert (code, out, err) == (0, "", "")
+    assert (code, err) == (0, "")
+    score, notice = out.splitlines()
+    assert score.startswith(f"{result_of(folder).folder}: score ")
+    assert notice == result_of(folder).record["notice"]
     result = result_of(folder)
     assert {"result.json", *NIFTI_FILES} <= set(result.files)
     assert ("mask.seg.dcm" in result.files) == (name == "good")

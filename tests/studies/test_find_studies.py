@@ -40,7 +40,10 @@ def test_one_dicom_file_is_a_study_of_one_slice(tmp_path):
 
 def test_several_series_need_a_choice(tmp_path):
     phantom = write_series(tmp_path / "in", kind="mixed_series")
-    with pytest.raises(SeriesError, match=f"2 image series, so choose one by its UID: .*{phantom.series_uid}"):
+    with pytest.raises(
+        SeriesError,
+        match=f"2 image series, so choose one by its UID \\(--series\\) or all \\(--all\\): .*{phantom.series_uid}",
+    ):
         find_studies(tmp_path / "in")
     (chosen,) = find_studies(tmp_path / "in", series_uid=phantom.series_uid)
     assert len(load_study(chosen).series.files) == 24
@@ -52,7 +55,7 @@ def test_several_series_need_a_choice(tmp_path):
 def test_several_volume_files_need_a_choice(tmp_path):
     for name in ("a.nii", "b.nii.gz"):
         save_nifti(tmp_path / name, small_volume())
-    with pytest.raises(StudyError, match=r"holds 2 volume file\(s\), the first is a.nii; give one study, or --all"):
+    with pytest.raises(StudyError, match=r"holds 2 volume file\(s\), the first is a.nii; give one, or --all"):
         find_studies(tmp_path)
     assert [study.name for study in find_studies(tmp_path, take_all=True)] == ["a", "b"]
 
@@ -144,11 +147,22 @@ def test_a_uid_that_could_be_another_folder_is_refused(tmp_path, uid):
 
 def test_resuming_leaves_out_what_has_a_result(tmp_path):
     studies = [Study(name, tmp_path / name, None) for name in ("a", "b")]
+    assert unfinished_studies(studies, tmp_path / "out", resume=True) == studies
     (tmp_path / "out/a").mkdir(parents=True)
-    assert unfinished_studies(studies, tmp_path / "out", resume=True) == studies, "a folder alone is no result"
     (tmp_path / "out/a/result.json").write_text("{}")
     assert unfinished_studies(studies, tmp_path / "out", resume=True) == studies[1:]
     assert unfinished_studies(studies, tmp_path / "out", resume=False) == studies
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_nothing_but_results_is_ever_replaced(tmp_path, resume):
+    """A folder named by its series' UID, as archives export them, is the study itself."""
+    for name in ("folder", "file"):
+        studies = [Study(name, tmp_path / name, "1.2.3")]
+        (tmp_path / "folder").mkdir(exist_ok=True)
+        (tmp_path / "file").touch()
+        with pytest.raises(StudyError, match=f"{name}: is there already and holds no results of this program"):
+            unfinished_studies(studies, tmp_path, resume=resume)
 
 
 def test_results_are_not_scored_as_studies(tmp_path):

@@ -50,11 +50,15 @@ LESION = (160.0, 600.0)  # HU; brain is below, skull above
 def run(kind: str, plane: str | None, folder: Path) -> tuple[DicomPhantom, Result]:
     phantom = write_series(folder / "in", kind=kind, seed=5)
     plane_option = ["--plane", plane] if plane else []
-    modality, low, high = ("mr", -1000, 900) if kind == "enhanced_mr" else ("ct-bone", *BONE_WINDOW)
-    threshold = (LESION[0] - low) / (high - low)
-    assert predict(folder / "in", folder / "out", "--threshold", threshold, *plane_option, modality=modality) == 0
+    if kind == "enhanced_mr":  # its range is that of the foreground, in which the lesion is brighter than the brain
+        options, modality = ("--threshold", 0.15, *plane_option), "mr"
+    else:
+        low, high = BONE_WINDOW
+        options, modality = ("--threshold", (LESION[0] - low) / (high - low), *plane_option), "ct-bone"
+    assert predict(folder / "in", folder / "out", *options, modality=modality) == 0
     result = result_of(folder / "out")
-    np.testing.assert_allclose(result.record["settings"]["black_and_white"], [(low, high)] * 3)
+    if modality == "ct-bone":
+        np.testing.assert_allclose(result.record["settings"]["black_and_white"], [BONE_WINDOW] * 3)
     return phantom, result
 
 
