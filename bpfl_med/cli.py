@@ -77,9 +77,8 @@ def _say_result(engine: Engine, output: Path) -> None:
     folder = output / engine.state.output["image"].study.name
     if (folder / "result.json").is_file():
         slices = ", ".join(map(str, prediction.ranking[:3])) or "none"
-        print(f"{folder}: score {prediction.volume_score:.3f} of 0 to 1, most suspicious slices (from 0): {slices}")
-        if engine.network.notice:
-            print(engine.network.notice)
+        caution = f" ({engine.network.notice.split(':')[0]})" if engine.network.notice else ""
+        print(f"{folder}: score {prediction.volume_score:.3f} of 0 to 1, slices to look at (from 0): {slices}{caution}")
 
 
 @contextlib.contextmanager

@@ -31,7 +31,7 @@ def drawn(monkeypatch) -> list[dict]:
 
 
 def test_every_picture_carries_the_notice(evaluate, network, items, tmp_path, drawn):
-    handler = OverlayPictures(tmp_path, n_images=len(items), n_pictures=3, notice=network.notice)
+    handler = OverlayPictures(tmp_path, n_images=len(items), n_pictures=3, threshold=0.5, notice=network.notice)
     evaluate(network, items, [handler])
     assert [call["footer"] for call in drawn] == [network.notice] * 3
 

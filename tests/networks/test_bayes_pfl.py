@@ -223,3 +223,20 @@ def test_untrained_parts_are_announced(make_network: Callable[..., BayesPFL], ne
     assert trained.notice.startswith("UNTRAINED CLIP backbone: ")
     trained.backbone.pretrained = True
     assert trained.notice is None
+
+
+def test_noise_of_other_shapes_is_refused(network: BayesPFL, images: Draw) -> None:
+    """Each would broadcast without a word."""
+    width = network.backbone.embed_dim
+    good = {"context": torch.zeros(2, 4, width), "normal": torch.zeros(4, width), "abnormal": torch.zeros(4, width)}
+    network.predict(images(2), NAMES[:2], noise=PromptNoise(**good))
+    for name, shape in (("context", (2, 1, width)), ("context", (1, 4, width)), ("abnormal", (1, width))):
+        with pytest.raises(ValueError, match="The noise must have the shapes"):
+            network.predict(images(2), NAMES[:2], noise=PromptNoise(**{**good, name: torch.zeros(shape)}))
+
+
+def test_the_checksum_is_of_the_prompts_and_their_backbone(network: BayesPFL) -> None:
+    other = copy.deepcopy(network)
+    assert other.checksum == network.checksum
+    other.prompt_bank.context.data[0, 0, 0] += 1
+    assert other.checksum != network.checksum

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
 from study_runs import (
     BRAIN,
@@ -177,8 +178,9 @@ def test_all_studies_are_scored_and_a_bad_one_is_one_line(tmp_path, capfd):
     first, second = said.err.splitlines()
     assert re.match(r"bpfl-med: \S+/in/b\.nii\.gz: cut short", first)
     assert re.match(r"bpfl-med: \S+/in/d/image001\.dcm.*: no PixelSpacing", second)
-    assert said.out == ""
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a", "c", phantom.series_uid}
+    names = {"a", "c", phantom.series_uid}
+    assert {Path(line.split(": ")[0]).name for line in said.out.splitlines()} == names
+    assert {path.name for path in (tmp_path / "out").iterdir()} == names
     for name, seed in [("a", 0), ("c", 1)]:
         result = Result(tmp_path / "out" / name)
         result.check_listing()
@@ -295,12 +297,12 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, s
 
 
 @pytest.mark.parametrize("name", ["good", "sheared"])
-def test_the_program_says_one_line_and_the_notice_when_all_is_well(programs, name):
+def test_the_program_says_one_line_when_all_is_well(programs, name):
     code, out, err, folder = programs[name]
     assert (code, err) == (0, "")
-    score, notice = out.splitlines()
-    assert score.startswith(f"{result_of(folder).folder}: score ")
-    assert notice == result_of(folder).record["notice"]
+    (line,) = out.splitlines()
+    assert line.startswith(f"{result_of(folder).folder}: score ")
+    assert line.endswith("(INTENSITY CHECK)")
     result = result_of(folder)
     assert {"result.json", *NIFTI_FILES} <= set(result.files)
     assert ("mask.seg.dcm" in result.files) == (name == "good")
@@ -313,3 +315,40 @@ def test_the_program_says_one_line_when_input_cannot_be_read(programs):
     assert re.fullmatch(r"bpfl-med: \S+/cut/image013\.dcm: its compressed pixel data are cut short.*\n", err)
     assert nothing_written(folder)
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("uid_folder", ["source", "other data", "file"])
+def test_nothing_of_the_users_is_replaced(tmp_path, refused, uid_folder):
+    """Archives name a series' folder by its UID, as we name that of its results."""
+    phantom = write_series(tmp_path / "in")
+    place = tmp_path / "archive" / phantom.series_uid
+    place.parent.mkdir()
+    if uid_folder == "source":
+        (tmp_path / "in").rename(place)
+    elif uid_folder == "other data":
+        place.mkdir()
+        (place / "notes.txt").write_text("mine")
+    else:
+        place.write_text("mine")
+    before = sorted(place.parent.rglob("*"))
+    study = place if uid_folder == "source" else tmp_path / "in"
+    refused(study, rf"{phantom.series_uid}: is there already and holds no results", output=place.parent)
+    assert sorted(place.parent.rglob("*")) == before
+
+
+@pytest.mark.parametrize("option", ["--class-name", "--prompts-file"])
+def test_signs_that_a_config_would_read_are_refused(tmp_path, refused, option):
+    study = save_nifti(tmp_path / "a.nii", small_volume())
+    refused(study, "[a-z_]+ must not begin with \\$, @ or % nor hold #", option, "a#b")
+
+
+def test_untrained_weights_are_said_in_every_file(tmp_path):
+    write_series(tmp_path / "in")
+    assert predict(tmp_path / "in", tmp_path / "out", "--n-samples", 1, backbone="demo") == 0
+    result = result_of(tmp_path / "out")
+    segmentation = pydicom.dcmread(result.folder / "mask.seg.dcm")
+    assert segmentation.SeriesDescription == "UNTRAINED Bayes-PFL (research only) segmentation"
+    assert segmentation.SegmentSequence[0].SegmentLabel == "UNTRAINED: Anomaly"
+    assert segmentation.DeviceSerialNumber == result.record["network"]["checksum"][:16]
+    for name in ("anomaly_map", "uncertainty", "mask"):
+        assert bytes(result.image(name).header["descrip"]).startswith(b"UNTRAINED Bayes-PFL (research only)")
