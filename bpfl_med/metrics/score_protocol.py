@@ -4,7 +4,7 @@ from typing import Literal, get_args
 
 from torch import Tensor
 
-ScoreProtocol = Literal["paper", "released", "text"]
+ScoreProtocol = Literal["paper", "released", "text", "image"]
 
 
 def top_k_mean(maps: Tensor, k: int = 2000) -> Tensor:
@@ -40,6 +40,7 @@ def image_scores(protocol: ScoreProtocol, *, text_scores: Tensor, map_maxima: Te
       has, and a single image always gets 0.
     - `text`: the text score alone, as the released program scores data sets without masks. It min-maxes that too, which
       leaves the ranking, and so every metric but the threshold, as it is; here the score stays raw.
+    - `image`: the maximum of the map alone, the paper's image branch by itself.
 
     Args:
         protocol: one of these names.
@@ -60,4 +61,6 @@ def image_scores(protocol: ScoreProtocol, *, text_scores: Tensor, map_maxima: Te
             return 0.5 * min_max(text_scores) + 0.5 * min_max(top_k_means)
         case "text":
             return text_scores
+        case "image":
+            return map_maxima
     raise ValueError(f"The score protocol must be one of {', '.join(get_args(ScoreProtocol))}, got {protocol!r}.")

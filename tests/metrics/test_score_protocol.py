@@ -36,8 +36,9 @@ def test_each_protocol_is_what_its_name_says():
     torch.testing.assert_close(fuse("paper"), torch.tensor([1.1, 0.9, 1.3]))
     torch.testing.assert_close(fuse("released"), torch.tensor([0.5, 0.25, 0.75]))
     torch.testing.assert_close(fuse("text"), TEXT)
+    torch.testing.assert_close(fuse("image"), MAXIMA)
 
 
 def test_an_unknown_protocol_is_named():
-    with pytest.raises(ValueError, match="must be one of paper, released, text, got 'mean'"):
+    with pytest.raises(ValueError, match="must be one of paper, released, text, image, got 'mean'"):
         fuse("mean")
