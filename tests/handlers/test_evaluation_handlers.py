@@ -205,5 +205,5 @@ def test_unknown_kinds_of_metrics_are_refused(metrics):
 
 
 def test_an_unknown_protocol_is_refused_at_once():
-    with pytest.raises(ValueError, match=r"score_protocol must be one of paper, released, text, got 'max'"):
+    with pytest.raises(ValueError, match=r"score_protocol must be one of paper, released, text, image, got 'max'"):
         AnomalyEvaluation(protocol="max", metrics=["image"], top_k=1, smoothing_sigma=0)
