@@ -53,7 +53,7 @@ REFUSED = {
     "truncated_compressed": r"image013\.dcm: its compressed pixel data are cut short",
     "empty_file": r"image013\.dcm: the file is empty",
     "report": r"no image series \(DICOM objects that are no scanned images \(SR\): 1\)",
-    "mixed_series": r"2 image series, so choose one by its UID \(--series\) or all \(--all\): \S+ \(CT, \d+ slices, 64 x 48, axial, 3\.5 x 4\.2",
+    "mixed_series": r"2 image series, so choose one by its UID .*: \S+ \(CT, \d+ slices, 64 x 48, axial, 3\.5 x 4\.2",
 }
 
 
