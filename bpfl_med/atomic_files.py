@@ -55,7 +55,7 @@ def replaced_folder(folder: str | Path) -> Iterator[Path]:
     """
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=_scratch_prefix(os.getpid()), dir=folder.parent) as scratch:
+    with tempfile.TemporaryDirectory(prefix=f"{_scratch_prefix()}{os.getpid()}-", dir=folder.parent) as scratch:
         partial = Path(scratch) / folder.name
         partial.mkdir()
         yield partial
@@ -66,14 +66,15 @@ def replaced_folder(folder: str | Path) -> Iterator[Path]:
 
 def remove_unfinished(folder: str | Path) -> None:
     """Remove what processes of this machine that live no more left of folders that they had not finished."""
-    for scratch in Path(folder).glob(f".unfinished-{socket.gethostname()}-*"):
-        pid = scratch.name.removeprefix(_scratch_prefix("")).split("-")[0]
+    for scratch in Path(folder).glob(f"{_scratch_prefix()}*"):
+        pid = scratch.name.removeprefix(_scratch_prefix()).split("-")[0]
         if pid.isdigit() and not _is_alive(int(pid)):
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _scratch_prefix(pid: int | str) -> str:
-    return f".unfinished-{socket.gethostname()}-{pid}" + ("-" if pid else "")
+def _scratch_prefix() -> str:
+    """Begin the names of this machine's scratch folders; the number of the process follows."""
+    return f".unfinished-{socket.gethostname()}-"
 
 
 def _is_alive(pid: int) -> bool:

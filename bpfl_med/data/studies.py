@@ -13,6 +13,7 @@ import numpy as np
 
 from bpfl_med.data.nifti import NiftiImage, read_nifti
 from bpfl_med.dicom import DicomSeries, SeriesError, find_series, read_volume, select_series
+from bpfl_med.dicom.geometry import affine_of
 
 _NIFTI_SUFFIXES = (".nii", ".nii.gz")
 _ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
@@ -201,12 +202,8 @@ def _load_with_itk(study: Study) -> StudyVolume:
 
 def _nominal_affine(series: DicomSeries) -> np.ndarray:
     """Give an affine with the mean step between slices: true in direction, not in place."""
-    affine = np.eye(4)
-    affine[:3, 0] = series.orientation[:3] * series.pixel_spacing[1]
-    affine[:3, 1] = series.orientation[3:] * series.pixel_spacing[0]
-    affine[:3, 2] = (series.positions[-1] - series.positions[0]) / max(1, len(series.positions) - 1)
-    affine[:3, 3] = series.positions[0]
-    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
+    first, last, slices = series.positions[0], series.positions[-1], len(series.positions)
+    return affine_of(first, last, slices, series.orientation, series.pixel_spacing, step=1.0)
 
 
 def _search_roots(path: Path) -> list[Path]:

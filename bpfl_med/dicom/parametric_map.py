@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 
 from bpfl_med.dicom.algorithm import Algorithm, check_text
 from bpfl_med.dicom.derived_object import complete, identify, name_body_part, save
+from bpfl_med.dicom.geometry import normal_of
 from bpfl_med.dicom.grid import check_scores
 from bpfl_med.dicom.series import DicomSeries
 from bpfl_med.dicom.source_images import plane_positions, read_source_images
@@ -102,7 +103,7 @@ def write_parametric_map(
 def _ascending(parametric_map: ParametricMap, series: DicomSeries) -> ParametricMap:
     """The same map with its frames, which highdicom has put in descending order, ascending along the normal."""
     groups = list(parametric_map.PerFrameFunctionalGroupsSequence)
-    normal = np.cross(series.orientation[:3], series.orientation[3:])
+    normal = normal_of(series.orientation)
     height = [np.dot(group.PlanePositionSequence[0].ImagePositionPatient, normal) for group in groups]
     order = np.argsort(height)
     for place, index in enumerate(order, start=1):

@@ -19,7 +19,7 @@ from bpfl_med.atomic_files import remove_unfinished, replaced_folder, write_text
 from bpfl_med.data.studies import StudyVolume
 from bpfl_med.dicom.algorithm import Algorithm
 from bpfl_med.inferers import VolumePrediction
-from bpfl_med.transforms.load_study import UNREADABLE
+from bpfl_med.transforms.load_study import failure_sentence
 
 _PACKAGES = ("bpfl-med", "monai", "torch", "open_clip_torch", "numpy", "nibabel", "pydicom", "highdicom")
 
@@ -112,9 +112,8 @@ class StudyResults:
         except Exception as error:
             if not engine.keep_going:
                 raise
-            # Another library's text may quote the tag, which may name the patient.
-            reason = f"{volume.study.path}: its results cannot be written ({type(error).__name__}); see --debug"
-            engine.state.failures.append(str(error) if isinstance(error, UNREADABLE) else reason)
+            what = "its results cannot be written"
+            engine.state.failures.append(failure_sentence(error, volume.study.path, what))
 
     def _write(self, volume: StudyVolume, prediction: VolumePrediction) -> None:
         threshold = self._threshold_of(prediction)

@@ -17,11 +17,9 @@ UNREADABLE = (StudyError, SeriesError, NiftiError)
 """What is raised for a study that cannot be read or scored truthfully."""
 
 
-def failure_sentence(error: Exception, path: Path) -> str:
+def failure_sentence(error: Exception, path: Path, what: str = "cannot be used") -> str:
     """Give the text of an error of ours; of another library's, which may quote a patient's name, only the kind."""
-    return (
-        str(error) if isinstance(error, UNREADABLE) else f"{path}: cannot be used ({type(error).__name__}); see --debug"
-    )
+    return str(error) if isinstance(error, UNREADABLE) else f"{path}: {what} ({type(error).__name__}); see --debug"
 
 
 class LoadStudyd(MapTransform):
