@@ -1,0 +1,1 @@
+"""The commands of `bpfl-med`, one a file: `add_parser` declares its options, `run` does it."""

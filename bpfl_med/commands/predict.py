@@ -1,0 +1,80 @@
+"""`bpfl-med predict`: score studies and write overlays."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Engine, Events
+
+from bpfl_med.commands.overlays import overlay_file, refuse_config_syntax
+from bpfl_med.resources import bundle_folder
+
+_PASSED_ON = (
+    "plane", "threshold", "series_uid", "take_all", "volume_index", "allow_gaps", "resume", "shared_prompts",
+    "prompts_file", "n_samples", "seed", "batch_size",
+)  # fmt: skip
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Declare the command and its options."""
+    predict = commands.add_parser("predict", help="score a study and write overlays")
+    # Options that are left out are not passed on, so that each default is written in the bundle alone.
+    predict.add_argument("study", type=Path, help="a NIfTI or NRRD file, a DICOM file, or a folder of them")
+    predict.add_argument("-o", "--output", type=Path, required=True, help="folder that gets one folder a study")
+    predict.add_argument("--class-name", required=True, help="what the scan shows, such as brain")
+    predict.add_argument(
+        "--modality", required=True, help="grey levels: a name from configs/modalities, such as ct-brain"
+    )
+    predict.add_argument("--backbone", help="a name from configs/backbones; ViT-L/14@336 if left out")
+    predict.add_argument("--plane", choices=["axial", "coronal", "sagittal", "acquired"], help="plane of the slices")
+    predict.add_argument("--threshold", help="of the mask: 0 to 1, a percentile such as p99.5, or checkpoint")
+    predict.add_argument("--series", dest="series_uid", metavar="UID", help="take this DICOM series")
+    predict.add_argument("--all", dest="take_all", action="store_true", default=None, help="take all studies")
+    predict.add_argument("--volume", dest="volume_index", type=int, help="which volume of a 4-D file, from 0")
+    predict.add_argument("--allow-gaps", action="store_true", default=None, help="accept a stack with missing slices")
+    predict.add_argument("--resume", action="store_true", default=None, help="leave out studies that have results")
+    predict.add_argument("--shared-prompts", type=int, metavar="N", help="one set of prompts a volume, from N slices")
+    predict.add_argument("--prompts-file", help="trained prompts")
+    predict.add_argument("--n-samples", type=int, help="Monte Carlo samples")
+    predict.add_argument("--seed", type=int, help="of the Monte Carlo noise")
+    predict.add_argument("--batch-size", type=int, help="slices at a time")
+    return predict
+
+
+def run(options: argparse.Namespace, failures: list[str]) -> None:
+    """Score studies through the bundle's inference config; add a sentence for each that could not be scored."""
+    from monai.bundle import ConfigWorkflow
+
+    files = [bundle_folder() / "configs" / "inference.json", overlay_file("modalities", options.modality)]
+    if options.backbone:
+        files.append(overlay_file("backbones", options.backbone))
+    settings: dict[str, Any] = {
+        "bundle_root": str(bundle_folder()),
+        "dataset_dir": str(options.study),
+        "output_dir": str(options.output),
+        "class_name": options.class_name,
+        "keep_going": not options.debug,
+        **{key: value for key in _PASSED_ON if (value := getattr(options, key)) is not None},
+    }
+    refuse_config_syntax(settings)
+    workflow = ConfigWorkflow(
+        config_file=[str(file) for file in files], workflow_type="infer", logging_file=False, **settings
+    )
+    workflow.initialize()
+    workflow.evaluator.state.failures = failures
+    workflow.evaluator.add_event_handler(Events.ITERATION_COMPLETED, _say_result, options.output)
+    workflow.run()
+
+
+def _say_result(engine: Engine, output: Path) -> None:
+    """Print one line for a study whose results were written."""
+    prediction = engine.state.output["pred"]
+    if prediction is None:
+        return
+    folder = output / engine.state.output["image"].study.name
+    if (folder / "result.json").is_file():
+        slices = ", ".join(map(str, prediction.ranking[:3])) or "none"
+        caution = f" ({engine.network.notice.split(':')[0]})" if engine.network.notice else ""
+        print(f"{folder}: score {prediction.volume_score:.3f} of 0 to 1, slices to look at (from 0): {slices}{caution}")
