@@ -13,7 +13,7 @@ from bpfl_med.demo.drawing import any_colour, axes, blob, filled, mix, noise, ro
 from bpfl_med.demo.surfaces import Drawing
 
 MASK_COVERAGE = 0.3  # from which share of damage on a pixel is called damaged
-_LEAST_PIXELS, _LEAST_CHANGE = 8, 0.07  # a smaller or fainter damage is drawn again
+_LEAST_PIXELS, _LEAST_CHANGE = 12, 0.12  # a smaller or fainter damage is drawn again
 _ATTEMPTS = 8
 
 
