@@ -1,6 +1,8 @@
 """Ignite handlers of the evaluation: scores and metrics, the report, the pictures."""
 
-from bpfl_med.handlers.anomaly_evaluation import AnomalyEvaluation, Evaluation
+from bpfl_med.handlers.anomaly_evaluation import AnomalyEvaluation
+from bpfl_med.handlers.evaluation import Evaluation
+from bpfl_med.handlers.evaluation_journal import EvaluationJournal
 from bpfl_med.handlers.evaluation_report import EvaluationReport
 from bpfl_med.handlers.overlay_pictures import OverlayPictures
 from bpfl_med.handlers.study_results import StudyResults
@@ -21,6 +23,7 @@ __all__ = [
     "DicomSecondaryCapture",
     "DicomSegmentation",
     "Evaluation",
+    "EvaluationJournal",
     "EvaluationReport",
     "NiftiOverlays",
     "OverlayPictures",

@@ -17,12 +17,13 @@ from bpfl_med.handlers import AnomalyEvaluation, EvaluationReport
 from bpfl_med.metrics import top_k_mean
 
 
-def handlers(folder: Path, network, *, skipped=(), **changes) -> list:
+def handlers(folder: Path, network, *, items=(), skipped=(), **changes) -> list:
     settings = {"protocol": "released", "metrics": ["image", "pixel"], "top_k": 20, "smoothing_sigma": 2, **changes}
     evaluation = AnomalyEvaluation(**settings)
     report = EvaluationReport(
         folder,
         dataset_name="phantoms",
+        items=items,
         network=network.provenance,
         settings=evaluation.settings,
         skipped=skipped,
@@ -152,8 +153,9 @@ def test_image_metrics_need_no_masks(evaluate, network, items, report_folder):
 
 def test_the_report_counts_images_and_lists_the_skipped(evaluate, network, items, report_folder):
     skipped = [{"image": "bad.png", "reason": "bad.png is broken"}]
-    evaluate(network, items, handlers(report_folder, network, skipped=skipped))
+    evaluate(network, items, handlers(report_folder, network, items=items, skipped=skipped))
     dataset = json.loads((report_folder / "metrics.json").read_text())["dataset"]
+    assert len(dataset.pop("checksum")) == 64
     assert dataset == {"name": "phantoms", "n_images": 12, "n_normal": 6, "n_abnormal": 6, "skipped": skipped}
 
 
