@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, get_args
 
 import ignite.distributed as idist
@@ -11,9 +12,10 @@ import torch
 from ignite.engine import Engine, Events
 from scipy.ndimage import gaussian_filter
 
-from bpfl_med.handlers.evaluation import evaluate_rows
+from bpfl_med.handlers.evaluation import Evaluation, evaluate_rows, image_intervals
 from bpfl_med.handlers.score_row import score_row
 from bpfl_med.metrics import PixelMetrics
+from bpfl_med.metrics.pixel import AUPRO_FPR_LIMIT
 from bpfl_med.metrics.score_protocol import ScoreProtocol
 from bpfl_med.processes import from_first, host_group, to_first
 
@@ -49,12 +51,16 @@ class AnomalyEvaluation:
         protocol: how an image's score is made, see :func:`~bpfl_med.metrics.image_scores`.
         metrics: "image", "pixel" or both: those that the data set can define; none for pictures without labels.
         top_k: how many of the largest pixels the "released" protocol averages.
+        top_k_by_class: other numbers for some classes, as the released program has for classes of small defects.
         smoothing_sigma: of the Gaussian, in pixels of the map, that pixel metrics see the map through; 0 for none. The
             image score is made of the map as it is.
+        bootstrap_resamples: of the images, to bound the image metrics with; 0 for no intervals.
+        bootstrap_seed: of the resamples.
         memory_limit: bytes that the pixel metrics of one class may hold; the rest goes to disk.
 
     Raises:
-        ValueError: if `metrics` names another kind, or the protocol is unknown.
+        ValueError: if `metrics` names another kind, the protocol is unknown, or intervals are asked for without image
+            metrics.
     """
 
     def __init__(
@@ -64,6 +70,9 @@ class AnomalyEvaluation:
         metrics: Sequence[str],
         top_k: int,
         smoothing_sigma: float,
+        top_k_by_class: Mapping[str, int] | None = None,
+        bootstrap_resamples: int = 0,
+        bootstrap_seed: int = 0,
         memory_limit: int = 512 * 2**20,
     ) -> None:
         if not set(metrics) <= {"image", "pixel"}:
@@ -73,7 +82,14 @@ class AnomalyEvaluation:
         self.protocol = protocol
         self.kinds = frozenset(metrics)
         self.top_k = top_k
+        self.top_k_by_class = dict(top_k_by_class or {})
         self.smoothing_sigma = smoothing_sigma
+        if bootstrap_resamples and "image" not in metrics:
+            raise ValueError(
+                "Intervals are of image metrics, which this data set has none of; set no bootstrap_resamples"
+            )
+        self.bootstrap_resamples = bootstrap_resamples
+        self.bootstrap_seed = bootstrap_seed
         self.memory_limit = memory_limit
         self.rows: list[dict[str, Any]] = []
         self.pixels: dict[str, PixelMetrics] = {}
@@ -85,8 +101,12 @@ class AnomalyEvaluation:
         return {
             "image_score": self.protocol,
             "top_k": self.top_k,
+            "top_k_by_class": self.top_k_by_class,
             "smoothing_sigma": self.smoothing_sigma,
             "metrics": sorted(self.kinds),
+            "aupro_fpr_limit": AUPRO_FPR_LIMIT,
+            "bootstrap_resamples": self.bootstrap_resamples,
+            "bootstrap_seed": self.bootstrap_seed,
         }
 
     def attach(self, engine: Engine) -> None:
@@ -113,7 +133,8 @@ class AnomalyEvaluation:
             self.add(record)
 
     def _record(self, item: dict[str, Any], prediction: dict[str, torch.Tensor]) -> ImageRecord:
-        row = score_row(int(item.get("index", len(self.rows))), item, prediction, self.top_k)
+        top_k = self.top_k_by_class.get(item["class_name"], self.top_k)
+        row = score_row(int(item.get("index", len(self.rows))), item, prediction, top_k)
         if "label" in item:
             row["label"] = int(item["label"])
         if "pixel" not in self.kinds:
@@ -131,10 +152,17 @@ class AnomalyEvaluation:
                 if state is not None:
                     self._pixels_of(class_name).merge_state(state)
             if idist.get_rank() == 0:
-                evaluation = evaluate_rows(self.rows, self.pixels, protocol=self.protocol, kinds=self.kinds)
+                evaluation = self._evaluate()
             evaluation = from_first(evaluation, group)
         engine.state.metrics.update({key: value for key, value in evaluation.mean.items() if value is not None})
         engine.state.evaluation = evaluation
+
+    def _evaluate(self) -> Evaluation:
+        evaluation = evaluate_rows(self.rows, self.pixels, protocol=self.protocol, kinds=self.kinds)
+        if not self.bootstrap_resamples:
+            return evaluation
+        intervals = image_intervals(evaluation, n_resamples=self.bootstrap_resamples, seed=self.bootstrap_seed)
+        return replace(evaluation, intervals=intervals)
 
     def _messages(self) -> Any:
         """Yield what the first process must know of this one's share: rows, then the pixels of one class a time."""

@@ -99,6 +99,7 @@ class EvaluationReport:
         report = {
             "notice": self.notice,
             "metrics": {"mean": evaluation.mean, "classes": evaluation.by_class},
+            "intervals": evaluation.intervals,
             **self.description,
         }
         run = {
