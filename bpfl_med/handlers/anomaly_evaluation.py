@@ -85,9 +85,7 @@ class AnomalyEvaluation:
         self.top_k_by_class = dict(top_k_by_class or {})
         self.smoothing_sigma = smoothing_sigma
         if bootstrap_resamples and "image" not in metrics:
-            raise ValueError(
-                "Intervals are of image metrics, which this data set has none of; set no bootstrap_resamples"
-            )
+            raise ValueError("The bootstrap bounds image metrics, and metrics names none; set bootstrap_resamples to 0")
         self.bootstrap_resamples = bootstrap_resamples
         self.bootstrap_seed = bootstrap_seed
         self.memory_limit = memory_limit
