@@ -12,6 +12,7 @@ from bpfl_med.networks.bayes_pfl import TrainingOutput
 from bpfl_med.networks.prompt_flow import FlowSamples, PromptSamples
 
 _SMOOTH = 1e-5  # of the dice loss
+_N_SCALARS = 7  # of LossSums; its other fields have one value a layer
 
 
 class LossTerms(NamedTuple):
@@ -62,11 +63,15 @@ class LossSums(NamedTuple):
         """Give all values, [7 + 4L], in float64, so that adding parts costs no digits."""
         return torch.cat([value.double().reshape(-1) for value in self])
 
+    @staticmethod
+    def length(n_layers: int) -> int:
+        """Tell how many values :meth:`flat` gives for L layers."""
+        return _N_SCALARS + (len(LossSums._fields) - _N_SCALARS) * n_layers
+
     @classmethod
     def from_flat(cls, values: torch.Tensor) -> LossSums:
         """Undo :meth:`flat`."""
-        scalars, layers = values[:7], values[7:].reshape(4, -1)
-        return cls(*scalars, *layers)
+        return cls(*values[:_N_SCALARS], *values[_N_SCALARS:].reshape(len(cls._fields) - _N_SCALARS, -1))
 
 
 class BayesPFLLoss(nn.Module):
