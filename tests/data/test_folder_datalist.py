@@ -100,6 +100,7 @@ def test_a_mask_whose_ending_varies(tmp_path):
     save(tmp_path / "truth/02.png")
     with pytest.raises(ValueError, match=r"bad/02.png has 2 masks that match .*, such as .*/02.png; leave one"):
         folder_datalist(tmp_path, **arguments)
+    (tmp_path / "truth/02.png").unlink()
     (tmp_path / "truth/0[1].bmp").unlink()
     with pytest.raises(FileNotFoundError, match=r"bad/0\[1\].png has no mask that matches .*; add it, or mend"):
         folder_datalist(tmp_path, **arguments)
