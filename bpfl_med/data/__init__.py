@@ -1,9 +1,12 @@
 """Data sets as MONAI datalists, checked before use."""
 
 from bpfl_med.data.checked_datalist import CheckedDatalist, check_datalist
-from bpfl_med.data.datalists import PictureItem, folder_datalist, picture_datalist, table_datalist
+from bpfl_med.data.folder_datalist import folder_datalist, masked_datalist, picture_datalist
+from bpfl_med.data.meta_json_datalist import meta_json_datalist
 from bpfl_med.data.picture import PictureError, open_picture
+from bpfl_med.data.picture_item import PictureItem, items_of_classes
 from bpfl_med.data.studies import Study, StudyError, StudyVolume, find_studies, load_study, unfinished_studies
+from bpfl_med.data.table_datalist import table_datalist
 
 __all__ = [
     "CheckedDatalist",
@@ -15,7 +18,10 @@ __all__ = [
     "check_datalist",
     "find_studies",
     "folder_datalist",
+    "items_of_classes",
     "load_study",
+    "masked_datalist",
+    "meta_json_datalist",
     "open_picture",
     "picture_datalist",
     "table_datalist",

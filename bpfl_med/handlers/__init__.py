@@ -1,4 +1,4 @@
-"""Ignite handlers of the evaluation: scores and metrics, the report, the pictures."""
+"""Ignite handlers: scores and metrics, reports and pictures of evaluations, results of studies, trainings."""
 
 from bpfl_med.handlers.anomaly_evaluation import AnomalyEvaluation
 from bpfl_med.handlers.evaluation import Evaluation
@@ -14,6 +14,9 @@ from bpfl_med.handlers.study_writers import (
     DicomSegmentation,
     NiftiOverlays,
 )
+from bpfl_med.handlers.training_checkpoint import TrainingCheckpoint
+from bpfl_med.handlers.training_record import LossProgressBar, TrainingRecord
+from bpfl_med.handlers.two_stages import TwoStages
 
 __all__ = [
     "AnomalyEvaluation",
@@ -25,7 +28,11 @@ __all__ = [
     "Evaluation",
     "EvaluationJournal",
     "EvaluationReport",
+    "LossProgressBar",
     "NiftiOverlays",
     "OverlayPictures",
     "StudyResults",
+    "TrainingCheckpoint",
+    "TrainingRecord",
+    "TwoStages",
 ]
