@@ -44,8 +44,7 @@ class AnomalyEvaluation:
 
     Expects a decollated batch with `image_path`, `class_name`, `index` (the image's place in the data set; the order of
     arrival if absent), for metrics `label`, and for pixel metrics `mask` [1, H, W]; and an output whose `pred` holds
-    the fields of a `Prediction`. Attach it before handlers that read the evaluation. In a run of several processes
-    each must run it to its end: the first one gathers, computes, and tells the others the result.
+    the fields of a `Prediction`. Attach it before handlers that read the evaluation.
 
     Args:
         protocol: how an image's score is made, see :func:`~bpfl_med.metrics.image_scores`.
@@ -56,6 +55,8 @@ class AnomalyEvaluation:
             image score is made of the map as it is.
         bootstrap_resamples: of the images, to bound the image metrics with; 0 for no intervals.
         bootstrap_seed: of the resamples.
+        gather: whether the processes of the run have shared the images out: the first one then gathers their findings,
+            computes, and tells the others, and each must come to the end of its share. Otherwise each has all images.
         memory_limit: bytes that the pixel metrics of one class may hold; the rest goes to disk.
 
     Raises:
@@ -73,6 +74,7 @@ class AnomalyEvaluation:
         top_k_by_class: Mapping[str, int] | None = None,
         bootstrap_resamples: int = 0,
         bootstrap_seed: int = 0,
+        gather: bool = False,
         memory_limit: int = 512 * 2**20,
     ) -> None:
         if not set(metrics) <= {"image", "pixel"}:
@@ -88,6 +90,7 @@ class AnomalyEvaluation:
             raise ValueError("The bootstrap bounds image metrics, and metrics names none; set bootstrap_resamples to 0")
         self.bootstrap_resamples = bootstrap_resamples
         self.bootstrap_seed = bootstrap_seed
+        self.gather = gather
         self.memory_limit = memory_limit
         self.rows: list[dict[str, Any]] = []
         self.pixels: dict[str, PixelMetrics] = {}
@@ -143,6 +146,11 @@ class AnomalyEvaluation:
         return ImageRecord(row, Pixels(scores, item["mask"].cpu().numpy()))
 
     def _compute(self, engine: Engine) -> None:
+        evaluation = self._gathered() if self.gather else self._evaluate()
+        engine.state.metrics.update({key: value for key, value in evaluation.mean.items() if value is not None})
+        engine.state.evaluation = evaluation
+
+    def _gathered(self) -> Evaluation:
         evaluation = None
         with host_group() as group:
             for rows, class_name, state in to_first(self._messages(), group):
@@ -151,9 +159,7 @@ class AnomalyEvaluation:
                     self._pixels_of(class_name).merge_state(state)
             if idist.get_rank() == 0:
                 evaluation = self._evaluate()
-            evaluation = from_first(evaluation, group)
-        engine.state.metrics.update({key: value for key, value in evaluation.mean.items() if value is not None})
-        engine.state.evaluation = evaluation
+            return from_first(evaluation, group)
 
     def _evaluate(self) -> Evaluation:
         evaluation = evaluate_rows(self.rows, self.pixels, protocol=self.protocol, kinds=self.kinds)
