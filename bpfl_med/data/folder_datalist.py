@@ -81,7 +81,7 @@ def masked_datalist(
             pictures alone.
 
     Returns:
-        One item a picture, sorted by path within each pattern; normal ones have no mask.
+        One item a picture, sorted by path within each pattern.
 
     Raises:
         FileNotFoundError: if the folder is not there, a pattern matches no picture, or a mask is missing that must be
@@ -97,9 +97,8 @@ def masked_datalist(
             if not unmasked_is_normal:
                 raise FileNotFoundError(f"{picture} has no mask that matches {mask!r}; add it, or mend the pattern")
             mask_path = None
-        if mask_path is not None and not (np.asarray(open_picture(mask_path, "L")) > mask_threshold).any():
-            mask_path = None
-        items.append(_item(picture, mask_path, int(mask_path is not None), class_name, root))
+        marked = mask_path is not None and (np.asarray(open_picture(mask_path, "L")) > mask_threshold).any()
+        items.append(_item(picture, mask_path, int(marked), class_name, root))
     return without_repeats(items, root)
 
 
