@@ -23,7 +23,15 @@ class PictureInferer(Inferer):
     """Score a batch of 2-D images and give every field of the `Prediction`, so that handlers can use them all.
 
     The network's own `forward` gives the map alone, because exports and other tools want one tensor.
+
+    Args:
+        features: gives what the frozen image tower says, such as a :class:`~bpfl_med.training.FeatureInferer`; the
+            network itself if None.
     """
+
+    def __init__(self, features: Inferer | None = None) -> None:
+        super().__init__()
+        self.features = features
 
     def __call__(
         self, inputs: torch.Tensor, network: BayesPFL, class_names: Sequence[str] | None = None
@@ -36,7 +44,9 @@ class PictureInferer(Inferer):
             class_names: what each image shows; the network's default if None.
         """
         names = class_names or [network.class_name] * len(inputs)
-        return network.predict(inputs, names)._asdict()
+        if self.features is None:
+            return network.predict(inputs, names)._asdict()
+        return network.predict_features(self.features(inputs, network), names)._asdict()
 
 
 @dataclass(eq=False)

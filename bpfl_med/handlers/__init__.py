@@ -1,4 +1,4 @@
-"""Ignite handlers of the evaluation: scores and metrics, the report, the pictures."""
+"""Ignite handlers: scores and metrics, reports and pictures of evaluations, results of studies, trainings."""
 
 from bpfl_med.handlers.anomaly_evaluation import AnomalyEvaluation, Evaluation
 from bpfl_med.handlers.evaluation_report import EvaluationReport
@@ -12,6 +12,9 @@ from bpfl_med.handlers.study_writers import (
     DicomSegmentation,
     NiftiOverlays,
 )
+from bpfl_med.handlers.training_checkpoint import TrainingCheckpoint
+from bpfl_med.handlers.training_record import LossProgressBar, TrainingRecord
+from bpfl_med.handlers.two_stages import TwoStages
 
 __all__ = [
     "AnomalyEvaluation",
@@ -22,7 +25,11 @@ __all__ = [
     "DicomSegmentation",
     "Evaluation",
     "EvaluationReport",
+    "LossProgressBar",
     "NiftiOverlays",
     "OverlayPictures",
     "StudyResults",
+    "TrainingCheckpoint",
+    "TrainingRecord",
+    "TwoStages",
 ]

@@ -14,7 +14,7 @@ from parity_arrays import assert_within, read_arrays
 from torch import Tensor
 
 from bpfl_med.checkpoints import read_tensors, save_published_prompts
-from bpfl_med.losses import BayesPFLLoss, LossTerms, flow_divergence, focal_loss, orthogonal_loss
+from bpfl_med.losses import BayesPFLLoss, LossTerms, dice_loss, flow_sums, focal_loss, orthogonal_sum
 from bpfl_med.networks import BayesPFL, PromptNoise, TrainingOutput
 
 STAGES = (1, 2)
@@ -132,8 +132,9 @@ def ours(
         network.stage = stage
         network.zero_grad()
         output, terms = train_forward(network, released, settings["class_names"])
-        focal = torch.stack([focal_loss(logits[:, None], mask) for logits in output.map_logits])
-        dice = torch.stack([BayesPFLLoss().dice(torch.sigmoid(logits[:, None]), mask) for logits in output.map_logits])
+        index = int(released["index_prompt"][0])
+        sums = BayesPFLLoss().sums(output, released["labels"], mask, prompt_index=index)
+        focal, dice = focal_loss(sums), dice_loss(sums)
         parts = {
             "loss": terms.total if stage == 1 else terms.classification,
             "loss_class": terms.classification,
@@ -144,12 +145,13 @@ def ours(
             "dice_per_layer": dice,
             "loss_dist_reg": terms.prompt_flow,
             "loss_text": terms.orthogonal,
-            "loss_ort_normal": orthogonal_loss(output.text[:, :1]),
-            "loss_ort_abnormal": orthogonal_loss(output.text[:, 1:]),
+            "loss_ort_normal": orthogonal_sum(output.text[:, :1]) / len(mask),
+            "loss_ort_abnormal": orthogonal_sum(output.text[:, 1:]) / len(mask),
             "pro_img": output.class_logits.flatten(1),
         }
         for name, samples in output.samples._asdict().items():
-            parts[f"kl_{name}_weighted"] = 0.01 * flow_divergence(samples, n_images=len(mask))
+            plain, shared = flow_sums(samples, len(mask), released=True)
+            parts[f"kl_{name}_weighted"] = 0.01 * (plain / len(mask) - shared / len(mask) ** 2)
         found |= {f"stage{stage}_{name}": part.detach() for name, part in parts.items()}
         parts["loss"].backward()
         gradients = {name: parameter.grad for name, parameter in network.named_parameters()}
