@@ -51,6 +51,7 @@ def _check(name: str, root: Path, layout: str | None) -> int:
     from monai.bundle import ConfigParser
 
     from bpfl_med.data.dataset_check import check_dataset
+    from bpfl_med.data.volume_check import check_volumes
 
     configs = bundle_folder() / "configs"
     own = Path(name)
@@ -62,14 +63,21 @@ def _check(name: str, root: Path, layout: str | None) -> int:
     parser = ConfigParser()
     parser.read_config([str(file) for file in files])
     parser["dataset_dir"] = str(root)
-    items = parser.get_parsed_content("datalist")
-    findings = check_dataset(
-        items,
-        root,
-        published_counts=parser.get_parsed_content("published_counts"),
-        mask_threshold=parser.get_parsed_content("mask_threshold"),
-        need_masks="pixel" in parser.get_parsed_content("metrics"),
-    )
+    counts = parser.get_parsed_content("published_counts")
+    if "volumes" in parser:
+        findings = check_volumes(
+            parser.get_parsed_content("volumes"),
+            published_counts=counts,
+            lesion_above=parser.get_parsed_content("lesion_above"),
+        )
+    else:
+        findings = check_dataset(
+            parser.get_parsed_content("datalist"),
+            root,
+            published_counts=counts,
+            mask_threshold=parser.get_parsed_content("mask_threshold"),
+            need_masks="pixel" in parser.get_parsed_content("metrics"),
+        )
     print(f"{parser.get_parsed_content('dataset_name')} in {root}")
     for finding in findings:
         print(f"{'  DIFFERS: ' if finding.differs else '  '}{finding.sentence}.")

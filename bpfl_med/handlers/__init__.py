@@ -15,6 +15,7 @@ from bpfl_med.handlers.study_writers import (
 from bpfl_med.handlers.training_checkpoint import TrainingCheckpoint
 from bpfl_med.handlers.training_record import LossProgressBar, TrainingRecord
 from bpfl_med.handlers.two_stages import TwoStages
+from bpfl_med.handlers.volume_metrics import VolumeMetrics
 
 __all__ = [
     "AnomalyEvaluation",
@@ -32,4 +33,5 @@ __all__ = [
     "TrainingCheckpoint",
     "TrainingRecord",
     "TwoStages",
+    "VolumeMetrics",
 ]

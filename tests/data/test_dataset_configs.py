@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from layouts import save
 from monai.bundle import ConfigParser
+from volumes import save_patient
 
 # Of each data set: its normal pictures, its abnormal ones with their masks (None: there are none), pictures that must
 # not be read, and the class names.
@@ -113,6 +114,11 @@ TABLES = {
         "candle,test,anomaly,candle/Data/Images/Anomaly/0.JPG,candle/Data/Masks/Anomaly/0.png\n",
     ),
 }
+# Of each set of volumes: a patient's volume and mask.
+VOLUMES = {
+    "ms_lesion": ("patient07/FLAIR.nii.gz", "patient07/lesion.nii.gz"),
+    "brats": ("BraTS20_Training_001/BraTS20_Training_001_flair.nii.gz", "BraTS20_Training_001/a_seg.nii.gz"),
+}
 
 
 def parse(repository: Path, root: Path, *overlays: str) -> ConfigParser:
@@ -161,7 +167,7 @@ def as_written(name: str) -> list[tuple[str, int, str | None]]:
 
 def test_every_labelled_data_set_has_a_layout_here(repository):
     names = {path.stem for path in (repository / "configs/datasets").glob("*.yaml")}
-    assert names - LAYOUTS.keys() == {"unlabelled"}
+    assert names - LAYOUTS.keys() - VOLUMES.keys() == {"unlabelled"}
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -177,6 +183,22 @@ def test_the_layout_of_its_source(repository, tmp_path, name):
     assert (parser["published_counts"]["normal"] > 0) == bool(LAYOUTS[name][0])
     assert ("pixel" in parser["metrics"]) == any(LAYOUTS[name][1].values())
     assert ("image" in parser["metrics"]) == bool(LAYOUTS[name][0])
+
+
+@pytest.mark.parametrize("name", VOLUMES)
+def test_the_layout_of_volumes(repository, tmp_path, name):
+    volume, mask = VOLUMES[name]
+    patient = save_patient(tmp_path / "written")
+    (tmp_path / "data" / volume).parent.mkdir(parents=True)
+    patient.rename(tmp_path / "data" / volume)
+    (patient.parent / "lesion.nii.gz").rename(tmp_path / "data" / mask)
+    parser = parse(repository, tmp_path / "data", f"datasets/{name}")
+    parser["output_dir"] = str(tmp_path / "out")
+    (item,) = parser.get_parsed_content("volumes")
+    assert (item["image"], item["mask"]) == (str(tmp_path / "data" / volume), str(tmp_path / "data" / mask))
+    slices = parser.get_parsed_content("checked_datalist").items
+    assert [item["label"] for item in slices] == [0, 1, 1, 0]
+    assert {item["class_name"] for item in slices} == {"brain"}
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
