@@ -1,6 +1,8 @@
 """Ignite handlers: scores and metrics, reports and pictures of evaluations, results of studies, trainings."""
 
-from bpfl_med.handlers.anomaly_evaluation import AnomalyEvaluation, Evaluation
+from bpfl_med.handlers.anomaly_evaluation import AnomalyEvaluation
+from bpfl_med.handlers.evaluation import Evaluation
+from bpfl_med.handlers.evaluation_journal import EvaluationJournal
 from bpfl_med.handlers.evaluation_report import EvaluationReport
 from bpfl_med.handlers.overlay_pictures import OverlayPictures
 from bpfl_med.handlers.study_results import StudyResults
@@ -25,6 +27,7 @@ __all__ = [
     "DicomSecondaryCapture",
     "DicomSegmentation",
     "Evaluation",
+    "EvaluationJournal",
     "EvaluationReport",
     "LossProgressBar",
     "NiftiOverlays",
