@@ -39,7 +39,7 @@ def volumes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def report(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "metrics.json").read_text())["metrics"]["mean"]
+    return json.loads((folder / "metrics.json").read_text())
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -49,7 +49,10 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def test_slices_voxels_and_volumes(run, volumes, tmp_path):
     made = run(FILES, dataset_dir=str(volumes), **HEALTHY)
-    metrics = report(tmp_path / "out")
+    settings, metrics = (report(tmp_path / "out")[key] for key in ("settings", "metrics"))
+    made_by = ("plane", "percentiles", "lesion_above", "image_score")
+    assert [settings[key] for key in made_by] == ["axial", [0.5, 99.5], 0, "paper"]
+    metrics = metrics["mean"]
     levels = {"image": {"auroc", "ap", "f1_max"}, "volume": {"auroc", "ap", "f1_max"}}
     levels["pixel"] = {"auroc", "ap", "f1_max", "aupro"}
     assert set(metrics) == {f"{level}_{name}" for level, names in levels.items() for name in names}
@@ -78,7 +81,7 @@ def test_what_the_grey_level_finds_is_measured_at_all_levels(run, volumes, tmp_p
     """The ball is the brightest thing, so a map of grey levels finds it: masks lie where the map is."""
     files = (*FILES[:2], FILES[-1], REPOSITORY / "configs/backbones/intensity.yaml")
     run(files, dataset_dir=str(volumes), smoothing_sigma=0, score_protocol="image", **HEALTHY)
-    metrics = report(tmp_path / "out")
+    metrics = report(tmp_path / "out")["metrics"]["mean"]
     assert metrics["pixel_auroc"] > 0.98
     assert metrics["pixel_aupro"] > 0.9
     assert metrics["volume_auroc"] is not None
@@ -86,7 +89,7 @@ def test_what_the_grey_level_finds_is_measured_at_all_levels(run, volumes, tmp_p
 
 def test_a_level_with_one_kind_only_is_not_defined(run, volumes, tmp_path):
     run(FILES, dataset_dir=str(volumes), **{"volumes#abnormal": ["patient*/FLAIR.nii.gz"]})
-    metrics = report(tmp_path / "out")
+    metrics = report(tmp_path / "out")["metrics"]["mean"]
     assert (metrics["volume_auroc"], metrics["volume_ap"], metrics["volume_f1_max"]) == (None, None, None)
     assert metrics["image_auroc"] is not None
 

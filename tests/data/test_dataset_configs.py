@@ -185,6 +185,14 @@ def test_the_layout_of_its_source(repository, tmp_path, name):
     assert ("image" in parser["metrics"]) == bool(LAYOUTS[name][0])
 
 
+def test_categories_of_small_defects_are_scored_by_fewer_pixels(repository, tmp_path):
+    """Seven categories have a number of their own in the released program, over both data sets."""
+    top_k = [parse(repository, tmp_path, f"datasets/{name}")["top_k_by_class"] for name in ("mvtec_ad", "visa")]
+    seven = {"capsules", "macaroni1", "macaroni2", "pipe_fryum", "screw", "cashew", "chewinggum"}
+    assert top_k[0] | top_k[1] == dict.fromkeys(seven, 20)
+    assert top_k[0].keys() == {"screw"}
+
+
 @pytest.mark.parametrize("name", VOLUMES)
 def test_the_layout_of_volumes(repository, tmp_path, name):
     volume, mask = VOLUMES[name]
