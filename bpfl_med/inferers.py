@@ -204,6 +204,11 @@ class VolumeInferer(Inferer):
         return network.encode_text(mean, [class_name], network.noise)[0]
 
 
+def slice_score(text_score: float, map_max: float) -> float:
+    """Score a slice of a volume: half the paper's image score, so that it lies in [0, 1]."""
+    return (text_score + map_max) / 2
+
+
 def _row(index: int, text_score: float = 0.0, deviation: float = 0.0, map_max: float | None = None) -> dict[str, Any]:
     """Give the scores of one slice; without a map it is an empty slice."""
     return {
@@ -212,7 +217,7 @@ def _row(index: int, text_score: float = 0.0, deviation: float = 0.0, map_max: f
         "text_score": text_score,
         "text_score_std": deviation,
         "map_max": map_max or 0.0,
-        "anomaly_score": (text_score + (map_max or 0.0)) / 2,
+        "anomaly_score": slice_score(text_score, map_max or 0.0),
     }
 
 

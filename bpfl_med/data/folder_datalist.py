@@ -15,7 +15,7 @@ from bpfl_med.data.picture_item import (
     existing_folder,
     filled,
     mask_file,
-    matching_pictures,
+    matching_files,
     path_fields,
     without_repeats,
 )
@@ -52,7 +52,7 @@ def folder_datalist(
     root = existing_folder(root)
     items: list[PictureItem] = []
     for label, patterns in ((0, normal), (1, abnormal)):
-        for picture in matching_pictures(root, patterns):
+        for picture in matching_files(root, patterns):
             mask_path = None
             if mask is not None and label == 1 and (mask_path := mask_file(root, mask, picture)) is None:
                 raise FileNotFoundError(f"{picture} has no mask that matches {mask!r}; add it, or mend the pattern")
@@ -81,7 +81,7 @@ def masked_datalist(
             pictures alone.
 
     Returns:
-        One item a picture, sorted by path within each pattern; normal ones have no mask.
+        One item a picture, sorted by path within each pattern.
 
     Raises:
         FileNotFoundError: if the folder is not there, a pattern matches no picture, or a mask is missing that must be
@@ -91,15 +91,14 @@ def masked_datalist(
     """
     root = existing_folder(root)
     items: list[PictureItem] = []
-    for picture in matching_pictures(root, pictures):
+    for picture in matching_files(root, pictures):
         mask_path = mask_file(root, mask, picture)
         if mask_path is None or not mask_path.is_file():
             if not unmasked_is_normal:
                 raise FileNotFoundError(f"{picture} has no mask that matches {mask!r}; add it, or mend the pattern")
             mask_path = None
-        if mask_path is not None and not (np.asarray(open_picture(mask_path, "L")) > mask_threshold).any():
-            mask_path = None
-        items.append(_item(picture, mask_path, int(mask_path is not None), class_name, root))
+        marked = mask_path is not None and (np.asarray(open_picture(mask_path, "L")) > mask_threshold).any()
+        items.append(_item(picture, mask_path, int(marked), class_name, root))
     return without_repeats(items, root)
 
 
@@ -112,7 +111,7 @@ def picture_datalist(root: str | Path, *, class_name: str) -> list[dict[str, Any
     root = existing_folder(root)
     pictures = sorted(path for path in root.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
     if not pictures:
-        raise FileNotFoundError(f"There is no picture ({', '.join(sorted(PICTURE_SUFFIXES))}) below {root}")
+        raise FileNotFoundError(f"There is no picture ({', '.join(PICTURE_SUFFIXES)}) below {root}")
     return [{"image": str(picture), "class_name": class_name} for picture in pictures]
 
 

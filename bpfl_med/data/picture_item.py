@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
-PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
 
 
 class PictureItem(TypedDict):
@@ -51,28 +51,32 @@ def existing_folder(root: str | Path) -> Path:
     return root
 
 
-def matching_pictures(root: Path, patterns: Sequence[str]) -> list[Path]:
-    """List the pictures that match glob patterns, pattern by pattern, each sorted by path.
+def matching_files(
+    root: Path, patterns: Sequence[str], suffixes: tuple[str, ...] = PICTURE_SUFFIXES, what: str = "picture"
+) -> list[Path]:
+    """List the files that match glob patterns, pattern by pattern, each sorted by path.
 
     Args:
         root: the patterns are below it.
         patterns: such as "yes/*"; those that begin with "!" take away again what they match, such as "!test/good/*".
+        suffixes: lower-case endings of the files that are meant.
+        what: they are.
 
     Raises:
-        FileNotFoundError: if a pattern matches no picture.
+        FileNotFoundError: if a pattern matches no such file.
     """
     taken_away: set[Path] = set()
     found: list[Path] = []
     for pattern in sorted(patterns, key=lambda pattern: not pattern.startswith("!")):
-        matches = sorted(p for p in root.glob(pattern.removeprefix("!")) if p.suffix.lower() in PICTURE_SUFFIXES)
+        matches = sorted(p for p in root.glob(pattern.removeprefix("!")) if p.name.lower().endswith(suffixes))
         if not matches:
             raise FileNotFoundError(
-                f"No picture in {root} matches {pattern!r}; check dataset_dir and the patterns of the data set"
+                f"No {what} in {root} matches {pattern!r}; check dataset_dir and the patterns of the data set"
             )
         if pattern.startswith("!"):
             taken_away.update(matches)
         else:
-            found += [picture for picture in matches if picture not in taken_away]
+            found += [path for path in matches if path not in taken_away]
     return found
 
 

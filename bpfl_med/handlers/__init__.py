@@ -17,6 +17,7 @@ from bpfl_med.handlers.study_writers import (
 from bpfl_med.handlers.training_checkpoint import TrainingCheckpoint
 from bpfl_med.handlers.training_record import LossProgressBar, TrainingRecord
 from bpfl_med.handlers.two_stages import TwoStages
+from bpfl_med.handlers.volume_metrics import VolumeMetrics
 
 __all__ = [
     "AnomalyEvaluation",
@@ -35,4 +36,5 @@ __all__ = [
     "TrainingCheckpoint",
     "TrainingRecord",
     "TwoStages",
+    "VolumeMetrics",
 ]

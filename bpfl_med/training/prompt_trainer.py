@@ -12,7 +12,7 @@ from monai.engines import SupervisedTrainer
 from monai.utils.enums import CommonKeys
 
 from bpfl_med.losses import BayesPFLLoss, LossSums
-from bpfl_med.networks import BayesPFL, ImageFeatures, PromptNoise
+from bpfl_med.networks import BayesPFL, ImageFeatures
 from bpfl_med.training.feature_inferer import FeatureInferer
 from bpfl_med.training.training_noise import TrainingNoise
 
@@ -88,7 +88,7 @@ class PromptTrainer(SupervisedTrainer):
             sums.flat().dot(slopes).backward()
         self._sum_gradients_over_processes()
         self.optimizer.step()
-        return {CommonKeys.LOSS: loss, **terms}
+        return {"loss": loss, **terms}
 
     def _micro_batches(self, batch: Mapping[str, Any]) -> list[slice]:
         n_images = len(batch.get(CommonKeys.IMAGE, ()))
@@ -104,8 +104,7 @@ class PromptTrainer(SupervisedTrainer):
         network, step = self.network, self.state.iteration
         width, n_prompts = network.backbone.embed_dim, network.hyper_parameters["n_prompts"]
         device = features.global_feature.device
-        drawn = self.noise.noise(self.state.epoch, step, batch["index"][share].tolist(), width)
-        noise = PromptNoise(*(part.to(features.global_feature) for part in drawn))
+        noise = self.noise.noise(self.state.epoch, step, batch["index"][share].tolist(), width)
         index = self.noise.prompt_index(step, n_prompts)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.mixed_precision):
             output = network.training_output(features, batch["class_name"][share], noise, prompt_index=index)

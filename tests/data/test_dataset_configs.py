@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from layouts import save
 from monai.bundle import ConfigParser
+from volumes import save_patient
 
 # Of each data set: its normal pictures, its abnormal ones with their masks (None: there are none), pictures that must
 # not be read, and the class names.
@@ -95,7 +96,13 @@ LAYOUTS: dict[str, tuple[list[str], dict[str, str | None], list[str], set[str]]]
     "neu_seg": ([], {"images/1.jpg": "annotations/1.png"}, [], {"steel surface"}),
 }
 # Black masks of normal pictures, and the value that marks a pixel where it is not 255.
-BLACK_MASKS = {"ksdd2": ["test/20000_GT.png"], "magnetic_tile": ["MT_Free/Imgs/a.png", "MT_Uneven/Imgs/b.png"]}
+BLACK_MASKS = {
+    "ksdd2": {"test/20000.png": "test/20000_GT.png"},
+    "magnetic_tile": {
+        "MT_Free/Imgs/a.jpg": "MT_Free/Imgs/a.png",
+        "MT_Uneven/Imgs/b.jpg": "MT_Uneven/Imgs/b.png",
+    },
+}
 VALUES = {"visa": 1, "neu_seg": 3}
 TABLES = {
     "head_ct": ("labels.csv", "id, hemorrhage\n0,0\n1,1\n"),
@@ -106,6 +113,11 @@ TABLES = {
         "candle,test,normal,candle/Data/Images/Normal/0.JPG,\n"
         "candle,test,anomaly,candle/Data/Images/Anomaly/0.JPG,candle/Data/Masks/Anomaly/0.png\n",
     ),
+}
+# Of each set of volumes: a patient's volume and mask.
+VOLUMES = {
+    "ms_lesion": ("patient07/FLAIR.nii.gz", "patient07/lesion.nii.gz"),
+    "brats": ("BraTS20_Training_001/BraTS20_Training_001_flair.nii.gz", "BraTS20_Training_001/a_seg.nii.gz"),
 }
 
 
@@ -129,7 +141,7 @@ def parse(repository: Path, root: Path, *overlays: str) -> ConfigParser:
 
 def write_copy(root: Path, name: str) -> None:
     normal, abnormal, others, _ = LAYOUTS[name]
-    save(*(root / path for path in (*normal, *abnormal, *others, *BLACK_MASKS.get(name, ()))))
+    save(*(root / path for path in (*normal, *abnormal, *others, *BLACK_MASKS.get(name, {}).values())))
     save(*(root / path for path in abnormal.values() if path), marked=VALUES.get(name, 255))
     if name in TABLES:
         table, text = TABLES[name]
@@ -137,23 +149,25 @@ def write_copy(root: Path, name: str) -> None:
         (root / table).write_text(text)
 
 
-def as_found(items: list[dict[str, Any]], root: Path) -> list[tuple[str, int, Path | None]]:
+def as_found(items: list[dict[str, Any]], root: Path) -> list[tuple[str, int, str | None]]:
     return [
-        (str(Path(item["image"]).relative_to(root)), item["label"], item["mask"] and Path(item["mask"]).resolve())
+        (
+            str(Path(item["image"]).relative_to(root)),
+            item["label"],
+            item["mask"] and str(Path(item["mask"]).resolve().relative_to(root.resolve())),
+        )
         for item in items
     ]
 
 
-def as_written(root: Path, name: str) -> list[tuple[str, int, Path | None]]:
+def as_written(name: str) -> list[tuple[str, int, str | None]]:
     normal, abnormal, _, _ = LAYOUTS[name]
-    return [(path, 0, None) for path in normal] + [
-        (path, 1, mask and (root / mask).resolve()) for path, mask in abnormal.items()
-    ]
+    return [*((path, 0, None) for path in normal), *((path, 1, mask) for path, mask in abnormal.items())]
 
 
 def test_every_labelled_data_set_has_a_layout_here(repository):
     names = {path.stem for path in (repository / "configs/datasets").glob("*.yaml")}
-    assert names - LAYOUTS.keys() == {"unlabelled"}
+    assert names - LAYOUTS.keys() - VOLUMES.keys() == {"unlabelled"}
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -161,7 +175,9 @@ def test_the_layout_of_its_source(repository, tmp_path, name):
     write_copy(tmp_path, name)
     parser = parse(repository, tmp_path, f"datasets/{name}")
     items = parser.get_parsed_content("checked_datalist").items
-    assert sorted(as_found(items, tmp_path)) == sorted(as_written(tmp_path, name))
+    black = BLACK_MASKS.get(name, {})
+    expected = [(path, label, black.get(path, mask)) for path, label, mask in as_written(name)]
+    assert sorted(as_found(items, tmp_path)) == sorted(expected)
     assert {item["class_name"] for item in items} == LAYOUTS[name][3]
     assert set(parser["published_counts"]) == {"normal", "abnormal"}
     assert (parser["published_counts"]["normal"] > 0) == bool(LAYOUTS[name][0])
@@ -169,14 +185,38 @@ def test_the_layout_of_its_source(repository, tmp_path, name):
     assert ("image" in parser["metrics"]) == bool(LAYOUTS[name][0])
 
 
+def test_categories_of_small_defects_are_scored_by_fewer_pixels(repository, tmp_path):
+    """Seven categories have a number of their own in the released program, over both data sets."""
+    top_k = [parse(repository, tmp_path, f"datasets/{name}")["top_k_by_class"] for name in ("mvtec_ad", "visa")]
+    seven = {"capsules", "macaroni1", "macaroni2", "pipe_fryum", "screw", "cashew", "chewinggum"}
+    assert top_k[0] | top_k[1] == dict.fromkeys(seven, 20)
+    assert top_k[0].keys() == {"screw"}
+
+
+@pytest.mark.parametrize("name", VOLUMES)
+def test_the_layout_of_volumes(repository, tmp_path, name):
+    volume, mask = VOLUMES[name]
+    patient = save_patient(tmp_path / "written")
+    (tmp_path / "data" / volume).parent.mkdir(parents=True)
+    patient.rename(tmp_path / "data" / volume)
+    (patient.parent / "lesion.nii.gz").rename(tmp_path / "data" / mask)
+    parser = parse(repository, tmp_path / "data", f"datasets/{name}")
+    parser["output_dir"] = str(tmp_path / "out")
+    (item,) = parser.get_parsed_content("volumes")
+    assert (item["image"], item["mask"]) == (str(tmp_path / "data" / volume), str(tmp_path / "data" / mask))
+    slices = parser.get_parsed_content("checked_datalist").items
+    assert [item["label"] for item in slices] == [0, 1, 1, 0]
+    assert {item["class_name"] for item in slices} == {"brain"}
+
+
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_curated_copy(repository, tmp_path, name):
     write_copy(tmp_path, name)
-    written = as_written(tmp_path, name)
+    written = as_written(name)
     meta = [
         {
             "img_path": path,
-            "mask_path": "" if label == 0 else str(mask or "mask/never_made.bmp"),
+            "mask_path": "" if label == 0 else mask or "mask/never_made.bmp",
             "cls_name": "thing",
             "specie_name": "any",
             "anomaly": label,
@@ -197,7 +237,7 @@ def test_a_curated_copy(repository, tmp_path, name):
         ("brain_mri_released_153", {0: 85, 1: 68}, 0),
         ("head_ct", {0: 100, 1: 100}, 0),
         ("kvasir_seg", {1: 1000}, 1000),
-        ("magnetic_tile", {0: 396, 1: 388}, 388),
+        ("magnetic_tile", {0: 396, 1: 388}, 784),
         ("neu_seg", {1: 840}, 840),
     ],
 )

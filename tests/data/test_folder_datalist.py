@@ -125,7 +125,7 @@ def test_masks_tell_the_labels(masked):
         ("2.png", 1, "steel"),
         ("3.png", 0, "steel"),
     ]
-    assert [item["mask"] for item in items] == [None, str(masked / "2_gt.png"), None]
+    assert [item["mask"] for item in items] == [str(masked / "1_gt.png"), str(masked / "2_gt.png"), None]
     assert list_masked(masked, mask="{stem}_gt.*") == items
     assert [item["label"] for item in list_masked(masked, mask_threshold=3)] == [0, 0, 0]
 
