@@ -11,6 +11,7 @@ from bpfl_med.benchmark.run_result import RunResult
 LEVELS = {
     "image": ("image_auroc", "image_f1_max", "image_ap"),
     "pixel": ("pixel_auroc", "pixel_aupro", "pixel_ap", "pixel_f1_max"),
+    "volume": ("volume_auroc", "volume_f1_max", "volume_ap"),
 }
 """Metrics of a table in the order in which a cell gives them."""
 

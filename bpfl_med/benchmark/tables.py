@@ -14,7 +14,7 @@ from bpfl_med.atomic_files import write_text
 from bpfl_med.benchmark.comparison import LEVELS, Comparison
 
 _LABELS = {"auroc": "AUROC", "ap": "AP", "f1_max": "F1-max", "aupro": "AUPRO"}
-_TITLES = {"image": "Image level", "pixel": "Pixel level"}
+_TITLES = {"image": "Image level", "pixel": "Pixel level", "volume": "Volume level"}
 _ABSENT = "-"
 _LATEX = {
     **{character: f"\\{character}" for character in "&%$#_{}"},

@@ -12,7 +12,7 @@ import pytest
 from bpfl_med import cli
 from bpfl_med.demo import write_phantom_images
 
-OVERLAY = "{image_size: 64, n_samples: 2, num_workers: 0, n_pictures: 0}"
+OVERLAY = "{image_size: 64, n_samples: 2, num_workers: 0, n_pictures: 0, n_cases: 0}"
 
 
 @pytest.fixture
@@ -31,8 +31,9 @@ def sets(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def excepthook(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # the bundle sets it
+    monkeypatch.setattr("bpfl_med.handlers.EvaluationFigures.attach", lambda handler, engine: None)  # takes long
 
 
 def benchmark(sets: Path, *options: object) -> int:
