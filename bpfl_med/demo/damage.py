@@ -9,8 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from bpfl_med.demo.drawing import any_colour, axes, blob, filled, mix, noise, rough_noise, soft, stroke
-from bpfl_med.demo.surfaces import Drawing
+from bpfl_med.demo.drawing import Drawing, any_colour, axes, blob, filled, mix, noise, rough_noise, soft, stroke
 
 MASK_COVERAGE = 0.3  # from which share of damage on a pixel is called damaged
 _LEAST_PIXELS, _LEAST_CHANGE = 12, 0.12  # a smaller or fainter damage is drawn again
@@ -106,7 +105,9 @@ def _spot(generator: Generator, drawing: Drawing, place: _Place) -> tuple[np.nda
 
 def _stain(generator: Generator, drawing: Drawing, place: _Place) -> tuple[np.ndarray, np.ndarray]:
     size = len(drawing.body)
-    ragged = blob(generator, size, place.centre, place.radius, 1.0) + 0.15 * place.radius * rough_noise(generator, size, 10)
+    ragged = blob(generator, size, place.centre, place.radius, 1.0) + 0.15 * place.radius * rough_noise(
+        generator, size, 10
+    )
     coverage = soft(ragged, place.radius * generator.uniform(0.3, 0.9)) * generator.uniform(0.6, 1)
     return np.broadcast_to(_level(generator, drawing, coverage), drawing.image.shape), coverage
 
@@ -215,7 +216,9 @@ def _foreign_body(generator: Generator, drawing: Drawing, place: _Place) -> tupl
         reach = place.radius * generator.uniform(0.7, 1.3, len(turns))
         coverage = filled(np.stack([np.sin(turns), np.cos(turns)], 1) * reach[:, None] + place.centre, size)
     elif form == 1:
-        coverage = stroke(_curve(generator, place, generator.uniform(0.3, 0.9), 0.5), generator.uniform(0.04, 0.09), size)
+        coverage = stroke(
+            _curve(generator, place, generator.uniform(0.3, 0.9), 0.5), generator.uniform(0.04, 0.09), size
+        )
     else:
         distance = blob(generator, size, place.centre, max(place.radius, 0.1), 0.1)
         coverage = soft(np.abs(distance) - generator.uniform(0.025, 0.06))
@@ -230,7 +233,7 @@ def _blurred_patch(generator: Generator, drawing: Drawing, place: _Place) -> tup
 
 def _misplaced_piece(generator: Generator, drawing: Drawing, place: _Place) -> tuple[np.ndarray, np.ndarray]:
     """Lay a piece of another part of the same thing here, turned."""
-    image = np.rot90(drawing.image, generator.integers(1, 4))
+    image = np.rot90(drawing.image, int(generator.integers(1, 4)))
     shift = generator.integers(len(image) // 6, len(image) - len(image) // 6, 2)
     return np.roll(image, tuple(shift), (0, 1)), _patch(generator, drawing, place)
 

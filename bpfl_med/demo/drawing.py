@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
 from PIL import Image, ImageDraw
 
 _OVERSAMPLING = 3  # of strokes and polygons, so that their edges are smooth
+
+
+class Drawing(NamedTuple):
+    """A thing without damage.
+
+    Attributes:
+        image: RGB in [0, 1], ``[size, size, 3]``.
+        body: coverage of the thing itself, in [0, 1], ``[size, size]``; 1 everywhere for a surface.
+    """
+
+    image: np.ndarray
+    body: np.ndarray
 
 
 @cache
@@ -45,7 +58,7 @@ def noise(generator: Generator, size: int, cells: float | tuple[float, float]) -
 
 def rough_noise(generator: Generator, size: int, cells: float, octaves: int = 3) -> np.ndarray:
     """Add noise of ever finer cells at ever smaller weight; mean 0, standard deviation about 1."""
-    total = sum(0.6**k * noise(generator, size, cells * 2**k) for k in range(octaves))
+    total = np.sum([0.6**k * noise(generator, size, cells * 2**k) for k in range(octaves)], axis=0)
     return total / np.float32(np.sqrt(sum(0.36**k for k in range(octaves))))
 
 

@@ -10,7 +10,8 @@ from numpy.random import Generator
 from torch.utils.data import Dataset
 
 from bpfl_med.demo.captions import GENERAL_NAMES, abnormal_caption, normal_caption
-from bpfl_med.demo.drawn_pairs import TRAINING_KINDS, DrawnPair, draw_pair
+from bpfl_med.demo.drawn_pairs import DrawnPair, draw_pair
+from bpfl_med.demo.kinds import TRAINING_KINDS
 
 _GENERAL_SHARE, _UNKNOWN_SHARE = 0.15, 0.15  # of captions that do not name the kind
 UNKNOWN_NAME = "\u00b6"  # stands for a name that no caption holds

@@ -11,11 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from bpfl_med.demo.damage import MASK_COVERAGE, add_damage
 from bpfl_med.demo.drawing import noise, turned
-from bpfl_med.demo.objects import TRAINING_OBJECTS, VALIDATION_OBJECTS
-from bpfl_med.demo.surfaces import TRAINING_SURFACES, VALIDATION_SURFACES, Draw
-
-TRAINING_KINDS: dict[str, Draw] = {**TRAINING_SURFACES, **TRAINING_OBJECTS}
-VALIDATION_KINDS: dict[str, Draw] = {**VALIDATION_SURFACES, **VALIDATION_OBJECTS}
+from bpfl_med.demo.kinds import TRAINING_KINDS, VALIDATION_KINDS, Draw
 
 
 class DrawnPair(NamedTuple):
@@ -56,7 +52,9 @@ def draw_pair(generator: Generator, kind: str, size: int, damage: str | None = N
     normal, abnormal = camera.photograph(drawing.image), camera.photograph(damaged.image)
     mask = damaged.coverage > MASK_COVERAGE
     difference = abnormal.astype(np.float32).mean(-1) - normal.astype(np.float32).mean(-1)
-    return DrawnPair(normal, abnormal, mask, kind, damaged.name, float(difference[mask].mean()) / 255 if mask.any() else 0.0)
+    return DrawnPair(
+        normal, abnormal, mask, kind, damaged.name, float(difference[mask].mean()) / 255 if mask.any() else 0.0
+    )
 
 
 class _Camera(NamedTuple):

@@ -143,7 +143,7 @@ def draw_retina(generator: np.random.Generator, is_abnormal: bool) -> Phantom:
     side = generator.choice([-1, 1])
     disc_place = np.array([generator.normal(0, 0.05), side * 0.5])
     disc = _ellipse(y, x, disc_place, generator.uniform([0.13, 0.12], [0.17, 0.15]))
-    macula = np.exp(-np.hypot(y - disc_place[0], x + side * 0.15) ** 2 / 0.03)
+    macula = np.exp(-(np.hypot(y - disc_place[0], x + side * 0.15) ** 2) / 0.03)
     vessels = np.zeros_like(field)
     for up in (-1, 1):
         for bow in generator.uniform(0.25, 0.9, 3):

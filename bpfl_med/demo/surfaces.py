@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 import numpy as np
 from numpy.random import Generator
 
 from bpfl_med.demo.drawing import (
+    Drawing,
     any_colour,
     box,
     cells,
@@ -20,18 +18,6 @@ from bpfl_med.demo.drawing import (
     tint,
     turned,
 )
-
-
-class Drawing(NamedTuple):
-    """A thing without damage.
-
-    Attributes:
-        image: RGB in [0, 1], ``[size, size, 3]``.
-        body: coverage of the thing itself, in [0, 1], ``[size, size]``; 1 everywhere for a surface.
-    """
-
-    image: np.ndarray
-    body: np.ndarray
 
 
 def _surface(field: np.ndarray, dark: np.ndarray, light: np.ndarray) -> Drawing:
@@ -261,31 +247,3 @@ def circuit_board(generator: Generator, size: int) -> Drawing:
     image = tint(field, colour(generator, 0.05, 0.3, 0.15, 0.15), colour(generator, 0.8, 0.75, 0.5))
     image = image + 0.02 * noise(generator, size, size)[..., None]
     return Drawing(np.clip(image, 0, 1).astype(np.float32), np.ones((size, size), np.float32))
-
-
-Draw = Callable[[Generator, int], Drawing]
-
-TRAINING_SURFACES: dict[str, Draw] = {
-    "wooden board": wooden_board,
-    "woven fabric": woven_fabric,
-    "tiled floor": tiled_floor,
-    "brushed metal plate": brushed_metal,
-    "wire grid": wire_grid,
-    "leather": leather,
-    "carpet": carpet,
-    "brick wall": brick_wall,
-    "granite slab": granite,
-    "striped cloth": striped_cloth,
-    "gravel": gravel,
-    "marble slab": marble,
-    "sand": sand,
-    "layered rock": layered_rock,
-    "honeycomb": honeycomb,
-    "sheet of cardboard": cardboard,
-    "cloudy glass": cloudy_glass,
-    "cork mat": cork,
-    "dotted paper": dotted_paper,
-    "corrugated sheet": corrugated_sheet,
-    "window": window_panes,
-}
-VALIDATION_SURFACES: dict[str, Draw] = {"wicker": wicker, "terrazzo": terrazzo, "circuit board": circuit_board}

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 from bpfl_med.demo.backbone import PATCH_SIZE, TRAINING_SIZE, untrained_clip
 from bpfl_med.demo.captions import caption_words
 from bpfl_med.demo.drawn_batches import UNKNOWN_NAME, DrawnBatch, DrawnBatches
-from bpfl_med.demo.drawn_pairs import TRAINING_KINDS
+from bpfl_med.demo.kinds import TRAINING_KINDS
 from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures
 from bpfl_med.networks.clip_normalization import clip_normalize
 
@@ -45,7 +45,9 @@ class Captions(nn.Module):
     def forward(self, captions: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Give start embeddings [N, 1, C], those of the captions [N, 1, T, C], and the index of their ends [N]."""
         start, end = (self._rows[t] for t in (self._tokenizer.sot_token_id, self._tokenizer.eot_token_id))
-        rows = [[*(0 if t in self._unknown else self._rows[t] for t in self._tokenizer.encode(c)), end] for c in captions]
+        rows = [
+            [*(0 if t in self._unknown else self._rows[t] for t in self._tokenizer.encode(c)), end] for c in captions
+        ]
         longest = max(len(row) for row in rows)
         padded = torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows])
         embedded = F.embedding(padded, self.table, padding_idx=0)
@@ -162,7 +164,7 @@ def train(
             features = backbone.encode_image(clip_normalize(batch.images), REGION_BLOCKS)
             text = backbone.encode_prompts(*captions(batch.captions)).squeeze(1)
         losses = _losses(backbone, features, text.float(), batch, heads)
-        sum(losses).backward()
+        torch.stack(losses).sum().backward()
         nn.utils.clip_grad_norm_(others, 1.0)
         for optimizer, schedule in zip(optimizers, schedules, strict=True):
             optimizer.step()
@@ -175,7 +177,10 @@ def train(
             caption, region, picture = (sums / log_every).tolist()
             sums.zero_()
             took = time.perf_counter() - began
-            print(f"{step}: captions {caption:.3f}, regions {region:.3f}, pictures {picture:.3f}, {took:.0f} s", flush=True)
+            print(
+                f"{step}: captions {caption:.3f}, regions {region:.3f}, pictures {picture:.3f}, {took:.0f} s",
+                flush=True,
+            )
     with torch.no_grad():
         clip.token_embedding.weight.copy_(captions.vocabulary(len(clip.token_embedding.weight)))
     return {name: tensor.detach().half().contiguous() for name, tensor in clip.state_dict().items()}
@@ -204,7 +209,9 @@ def main() -> None:
     parser.add_argument("--n-steps", type=int, default=4000)
     parser.add_argument("--n-pairs", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
-    parser.add_argument("--threads", type=int, default=2, help="of PyTorch; the weights depend on it in the last digits")
+    parser.add_argument(
+        "--threads", type=int, default=2, help="of PyTorch; the weights depend on it in the last digits"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     weights = train(

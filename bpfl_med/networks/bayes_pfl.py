@@ -201,7 +201,7 @@ class BayesPFL(nn.Module):
             "stage": self.stage,
             "n_samples": self.n_samples,
             "seed": self.seed,
-            "caution": "UNTRAINED" if self.notice else None,
+            "caution": self.notice.split()[0] if self.notice else None,
             "notice": self.notice,
         }
 
@@ -222,8 +222,9 @@ class BayesPFL(nn.Module):
 
     @property
     def notice(self) -> str | None:
-        """A sentence for every place where numbers appear, if backbone or prompts are untrained; else None."""
-        return untrained_notice({"CLIP backbone": self.backbone.pretrained, "prompts": self.trained})
+        """A sentence for every place where numbers appear: what is untrained, else the backbone's own; or None."""
+        is_trained = {"CLIP backbone": self.backbone.pretrained, "prompts": self.trained}
+        return untrained_notice(is_trained) or self.backbone.notice
 
     def forward(self, image: torch.Tensor, class_names: Sequence[str] | None = None) -> torch.Tensor:
         """Give the anomaly map alone, for exports and for tools that expect one tensor; see :meth:`predict`.

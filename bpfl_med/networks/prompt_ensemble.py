@@ -74,8 +74,8 @@ class PromptEnsemble(nn.Module):
 
     @property
     def notice(self) -> str | None:
-        """A sentence for every place where numbers appear, if the backbone is untrained; else None."""
-        return untrained_notice({"CLIP backbone": self.backbone.pretrained})
+        """A sentence for every place where numbers appear: that the backbone is untrained, else its own; or None."""
+        return untrained_notice({"CLIP backbone": self.backbone.pretrained}) or self.backbone.notice
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class PromptEnsemble(nn.Module):
             "backbone": self.backbone.record,
             "state_pairs": [list(pair) for pair in self.state_pairs],
             "templates": self.templates,
-            "caution": "UNTRAINED" if self.notice else None,
+            "caution": self.notice.split()[0] if self.notice else None,
             "notice": self.notice,
         }
 
