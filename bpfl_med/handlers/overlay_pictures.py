@@ -48,7 +48,7 @@ class OverlayPictures:
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator whose batch and output are decollated."""
-        engine.add_event_handler(Events.STARTED, self._reset)
+        engine.add_event_handler(Events.EPOCH_STARTED, self._reset)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._draw)
 
     def _reset(self, engine: Engine) -> None:
@@ -56,8 +56,9 @@ class OverlayPictures:
 
     def _draw(self, engine: Engine) -> None:
         for item, output in zip(engine.state.batch, engine.state.output, strict=True):
-            if self.every and self.seen % self.every == 0:
-                with replaced_file(self.folder / f"{self.seen:05d}.png") as partial:
+            index = int(item.get("index", self.seen))
+            if self.every and index % self.every == 0:
+                with replaced_file(self.folder / f"{index:05d}.png") as partial:
                     self._picture(item, output["pred"]).save(partial)
             self.seen += 1
 

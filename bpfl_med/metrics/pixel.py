@@ -12,6 +12,9 @@ from bpfl_med.metrics.rank_sums import Metrics, RankSums
 from bpfl_med.metrics.score_keys import keys_to_scores, scores_to_keys
 from bpfl_med.metrics.sorted_runs import SortedRuns, first_of_equal
 
+AUPRO_FPR_LIMIT = 0.3
+"""Where the integral of AUPRO ends, unless another limit is given."""
+
 _EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
 _AREA_BITS = np.uint64(32)
 _BYTES_PER_BLOCK_ENTRY = 128  # of all temporary arrays while one block is read
@@ -47,7 +50,11 @@ class PixelMetrics:
     """
 
     def __init__(
-        self, *, fpr_limit: float = 0.3, memory_limit: int = 512 * 2**20, directory: str | Path | None = None
+        self,
+        *,
+        fpr_limit: float = AUPRO_FPR_LIMIT,
+        memory_limit: int = 512 * 2**20,
+        directory: str | Path | None = None,
     ) -> None:
         if not 0 < fpr_limit <= 1:
             raise ValueError(f"The FPR limit of AUPRO must lie in (0, 1], got {fpr_limit}.")

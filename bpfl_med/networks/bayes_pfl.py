@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -260,13 +261,22 @@ class BayesPFL(nn.Module):
         Raises:
             ValueError: if image or noise have another shape, or the names are not one per image, empty or too long.
         """
-        if len(image) == 0 or len(class_names) != len(image):
-            raise ValueError(f"There must be one class name per image, got {len(class_names)} for {len(image)} images")
-        _check_noise(noise or self.noise, len(image), self.backbone.embed_dim)
-        features = self.encode_image(image)
-        noise = PromptNoise(*(part.to(features.global_feature) for part in noise or self.noise))
-        text, _ = self.encode_text(features.global_feature, class_names, noise)
+        self._check_call(len(image), class_names, noise)
+        return self.predict_features(self.encode_image(image), class_names, noise=noise)
+
+    @torch.no_grad()
+    def predict_features(
+        self, features: ImageFeatures, class_names: Sequence[str], *, noise: PromptNoise | None = None
+    ) -> Prediction:
+        """Score images of which :meth:`encode_image` has given the features; otherwise as :meth:`predict`."""
+        self._check_call(len(features.global_feature), class_names, noise)
+        text, _ = self.encode_text(features.global_feature, class_names, noise or self.noise)
         return self.decode(features, text)
+
+    def _check_call(self, n_images: int, class_names: Sequence[str], noise: PromptNoise | None) -> None:
+        if n_images == 0 or len(class_names) != n_images:
+            raise ValueError(f"There must be one class name per image, got {len(class_names)} for {n_images} images")
+        _check_noise(noise or self.noise, n_images, self.backbone.embed_dim)
 
     def check_class_names(self, class_names: Sequence[str]) -> None:
         """Raise a ValueError now if a name is empty or too long for the text encoder, before images are scored."""
@@ -290,7 +300,12 @@ class BayesPFL(nn.Module):
         Returns:
             Normalised text features [G, 2, R, B, C] (normal, abnormal), and the samples that they were made with.
         """
-        samples = self.prompt_flow(global_feature, noise)
+        weights, kind = self.log_temperature_pixel, global_feature.device.type
+        # Planar maps amplify rounding, and cost next to nothing, so mixed precision stops short of them.
+        exact = torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
+        with exact:
+            noise = PromptNoise(*(part.to(weights) for part in noise))
+            samples = self.prompt_flow(global_feature.to(weights.dtype), noise)
         context, states = self.prompt_bank(samples)
         n_state = states.shape[-2]
         device = global_feature.device
