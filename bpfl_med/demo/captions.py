@@ -11,7 +11,12 @@ GENERAL_NAMES = ("object", "thing", "item", "sample", "specimen")
 
 _NORMAL_STATES = ("flawless", "perfect", "intact", "undamaged", "normal", "unblemished", "healthy", "good")
 _ABNORMAL_STATES = ("damaged", "flawed", "broken", "defective", "abnormal", "blemished", "unhealthy", "bad")
-_NORMAL = ("a photo of a {state} {name}", "a {state} {name}", "a photo of a {name} without damage", "a {name} without flaw")
+_NORMAL = (
+    "a photo of a {state} {name}",
+    "a {state} {name}",
+    "a photo of a {name} without damage",
+    "a {name} without flaw",
+)
 _ABNORMAL = (
     "a photo of a {name} with a {damage} {place}",
     "a {state} {name} with a {damage} {place}",
@@ -86,4 +91,14 @@ def caption_words() -> list[str]:
     fixed = [text.format(name="", state="", damage="", place="") for text in (*_NORMAL, *_ABNORMAL)]
     places = [f"{v} {h}" for v in ("upper", "lower") for h in ("left", "right")]
     damages = [word for words in _DAMAGE_WORDS.values() for word in words]
-    return [*fixed, *_NORMAL_STATES, *_ABNORMAL_STATES, *GENERAL_NAMES, *damages, *places, "at the centre", "large small", "bright dark"]
+    return [
+        *fixed,
+        *_NORMAL_STATES,
+        *_ABNORMAL_STATES,
+        *GENERAL_NAMES,
+        *damages,
+        *places,
+        "at the centre",
+        "large small",
+        "bright dark",
+    ]

@@ -106,7 +106,9 @@ def _spot(generator: Generator, drawing: Drawing, place: _Place) -> tuple[np.nda
 
 def _stain(generator: Generator, drawing: Drawing, place: _Place) -> tuple[np.ndarray, np.ndarray]:
     size = len(drawing.body)
-    ragged = blob(generator, size, place.centre, place.radius, 1.0) + 0.15 * place.radius * rough_noise(generator, size, 10)
+    ragged = blob(generator, size, place.centre, place.radius, 1.0) + 0.15 * place.radius * rough_noise(
+        generator, size, 10
+    )
     coverage = soft(ragged, place.radius * generator.uniform(0.3, 0.9)) * generator.uniform(0.6, 1)
     return np.broadcast_to(_level(generator, drawing, coverage), drawing.image.shape), coverage
 
@@ -215,7 +217,9 @@ def _foreign_body(generator: Generator, drawing: Drawing, place: _Place) -> tupl
         reach = place.radius * generator.uniform(0.7, 1.3, len(turns))
         coverage = filled(np.stack([np.sin(turns), np.cos(turns)], 1) * reach[:, None] + place.centre, size)
     elif form == 1:
-        coverage = stroke(_curve(generator, place, generator.uniform(0.3, 0.9), 0.5), generator.uniform(0.04, 0.09), size)
+        coverage = stroke(
+            _curve(generator, place, generator.uniform(0.3, 0.9), 0.5), generator.uniform(0.04, 0.09), size
+        )
     else:
         distance = blob(generator, size, place.centre, max(place.radius, 0.1), 0.1)
         coverage = soft(np.abs(distance) - generator.uniform(0.025, 0.06))

@@ -56,7 +56,9 @@ def draw_pair(generator: Generator, kind: str, size: int, damage: str | None = N
     normal, abnormal = camera.photograph(drawing.image), camera.photograph(damaged.image)
     mask = damaged.coverage > MASK_COVERAGE
     difference = abnormal.astype(np.float32).mean(-1) - normal.astype(np.float32).mean(-1)
-    return DrawnPair(normal, abnormal, mask, kind, damaged.name, float(difference[mask].mean()) / 255 if mask.any() else 0.0)
+    return DrawnPair(
+        normal, abnormal, mask, kind, damaged.name, float(difference[mask].mean()) / 255 if mask.any() else 0.0
+    )
 
 
 class _Camera(NamedTuple):

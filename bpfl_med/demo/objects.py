@@ -70,7 +70,9 @@ def washer(generator: Generator, size: int) -> Drawing:
     outer = generator.uniform(0.6, 0.85)
     body = soft(radius - outer) * (1 - soft(radius - outer * generator.uniform(0.3, 0.7)))
     field = 0.5 + 0.15 * np.sin(2 * angle)
-    return _on_ground(generator, tint(field, any_colour(generator), any_colour(generator)) + _grain(generator, size), body)
+    return _on_ground(
+        generator, tint(field, any_colour(generator), any_colour(generator)) + _grain(generator, size), body
+    )
 
 
 def capsule(generator: Generator, size: int) -> Drawing:
@@ -111,7 +113,9 @@ def ceramic_plate(generator: Generator, size: int) -> Drawing:
     field = 0.9 - 0.2 * soft(np.abs(radius - 0.65 * outer) - 0.02, 0.06)
     image = any_colour(generator) * field[..., None]
     ring = soft(np.abs(radius - outer * generator.uniform(0.75, 0.92)) - generator.uniform(0.01, 0.05))
-    return _on_ground(generator, mix(image, any_colour(generator), ring) + _grain(generator, size, 0.03), soft(radius - outer))
+    return _on_ground(
+        generator, mix(image, any_colour(generator), ring) + _grain(generator, size, 0.03), soft(radius - outer)
+    )
 
 
 def citrus_slice(generator: Generator, size: int) -> Drawing:
@@ -164,7 +168,9 @@ def screw(generator: Generator, size: int) -> Drawing:
     shaft, head = generator.uniform(0.12, 0.2), generator.uniform(0.28, 0.4)
     pitch = generator.uniform(20, 40)
     thread = shaft + 0.04 * np.sin(pitch * along)
-    body = np.maximum(soft(np.abs(across) - thread) * soft(np.abs(along - 0.1) - 0.7), box(along + 0.6, across, (0.14, head)))
+    body = np.maximum(
+        soft(np.abs(across) - thread) * soft(np.abs(along - 0.1) - 0.7), box(along + 0.6, across, (0.14, head))
+    )
     shade = 0.55 + 0.3 * np.cos(across / shaft) + 0.15 * np.sin(pitch * along - 6 * across) * (along > -0.45)
     image = tint(shade, colour(generator, 0.1, 0.1, 0.1), colour(generator, 0.75, 0.73, 0.7))
     return _on_ground(generator, image + _grain(generator, size), body)
@@ -202,7 +208,9 @@ def cable_section(generator: Generator, size: int) -> Drawing:
     core, copper, reach = any_colour(generator), any_colour(generator), 0.48 * outer
     for turn in np.arange(n) * 2 * np.pi / n:
         dy, dx = along - reach * np.float32(np.sin(turn)), across - reach * np.float32(np.cos(turn))
-        image = mix(mix(image, core, ellipse(dy, dx, (0.36 * outer, 0.36 * outer))), copper, ellipse(dy, dx, (0.22, 0.22)))
+        image = mix(
+            mix(image, core, ellipse(dy, dx, (0.36 * outer, 0.36 * outer))), copper, ellipse(dy, dx, (0.22, 0.22))
+        )
     return _on_ground(generator, image + _grain(generator, size), soft(radius - outer))
 
 
@@ -260,7 +268,9 @@ def loaf_slice(generator: Generator, size: int) -> Drawing:
     border, value = cells(generator, size, int(generator.integers(9, 16)))
     pores = np.clip(border * 3, 0, 1) * (value > 0.7)
     image = tint(0.85 - 0.25 * pores, colour(generator, 0.4, 0.3, 0.2), colour(generator, 0.95, 0.88, 0.72))
-    return _on_ground(generator, mix(colour(generator, 0.5, 0.3, 0.12), image, crumb) + _grain(generator, size), distance)
+    return _on_ground(
+        generator, mix(colour(generator, 0.5, 0.3, 0.12), image, crumb) + _grain(generator, size), distance
+    )
 
 
 def microchip(generator: Generator, size: int) -> Drawing:
@@ -294,7 +304,11 @@ def starfish(generator: Generator, size: int) -> Drawing:
     arms, outer = generator.integers(5, 8), generator.uniform(0.7, 0.95)
     reach = outer * (0.35 + 0.65 * np.abs(np.cos(arms * angle / 2)) ** generator.uniform(1.5, 4))
     knobs = 0.5 + 0.5 * np.sin(generator.uniform(20, 35) * radius)
-    image = tint(0.5 + 0.3 * knobs * soft(np.abs(np.sin(arms * angle / 2)) - 0.15, 0.2), any_colour(generator), any_colour(generator))
+    image = tint(
+        0.5 + 0.3 * knobs * soft(np.abs(np.sin(arms * angle / 2)) - 0.15, 0.2),
+        any_colour(generator),
+        any_colour(generator),
+    )
     return _on_ground(generator, image + _grain(generator, size), soft(radius - reach))
 
 
@@ -315,7 +329,9 @@ def fork(generator: Generator, size: int) -> Drawing:
     n, wide = generator.integers(3, 6), generator.uniform(0.22, 0.32)
     pitch = across / wide * n / 2 + (n % 2) / 2
     tines = soft(np.abs(pitch - np.floor(pitch) - 0.5) - 0.25, 0.1) * box(along + 0.55, across, (0.35, wide), 0.02)
-    body = np.maximum(np.maximum(tines, box(along + 0.1, across, (0.18, wide), 0.12)), box(along - 0.45, across, (0.45, 0.09), 0.08))
+    body = np.maximum(
+        np.maximum(tines, box(along + 0.1, across, (0.18, wide), 0.12)), box(along - 0.45, across, (0.45, 0.09), 0.08)
+    )
     field = 0.65 + 0.2 * np.cos(3 * across + generator.uniform(0, 6))
     image = tint(field, colour(generator, 0.2, 0.2, 0.2), colour(generator, 0.85, 0.85, 0.87))
     return _on_ground(generator, image + _grain(generator, size, 0.04), body)
@@ -372,10 +388,20 @@ def pencil_bundle(generator: Generator, size: int) -> Drawing:
     for k in range(n):
         left, right = -0.8 + 1.6 * k / n + 0.02, -0.8 + 1.6 * (k + 1) / n - 0.02
         top, middle = -0.75 + generator.uniform(0, 0.1), (left + right) / 2
-        corners: Sequence[Point] = [(0.85, left), (top + sharp, left), (top, middle), (top + sharp, right), (0.85, right)]
+        corners: Sequence[Point] = [
+            (0.85, left),
+            (top + sharp, left),
+            (top, middle),
+            (top + sharp, right),
+            (0.85, right),
+        ]
         shape = filled(np.array(corners), size)
         image = mix(image, any_colour(generator), shape)
-        image = mix(image, colour(generator, 0.1, 0.1, 0.1), stroke(np.array([(top + 0.02, middle), (top + 0.1, middle)]), 0.04, size))
+        image = mix(
+            image,
+            colour(generator, 0.1, 0.1, 0.1),
+            stroke(np.array([(top + 0.02, middle), (top + 0.1, middle)]), 0.04, size),
+        )
         body = np.maximum(body, shape)
     return _on_ground(generator, image + _grain(generator, size, 0.04), body)
 

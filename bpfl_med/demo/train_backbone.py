@@ -46,7 +46,9 @@ class Captions(nn.Module):
     def forward(self, captions: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Give start embeddings [N, 1, C], those of the captions [N, 1, T, C], and the index of their ends [N]."""
         start, end = (self._rows[t] for t in (self._tokenizer.sot_token_id, self._tokenizer.eot_token_id))
-        rows = [[*(0 if t in self._unknown else self._rows[t] for t in self._tokenizer.encode(c)), end] for c in captions]
+        rows = [
+            [*(0 if t in self._unknown else self._rows[t] for t in self._tokenizer.encode(c)), end] for c in captions
+        ]
         longest = max(len(row) for row in rows)
         padded = torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows])
         embedded = F.embedding(padded, self.table, padding_idx=0)
@@ -124,7 +126,9 @@ def train(
     warm_up = max(1, n_steps // 10)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
-        lambda step: min((step + 1) / warm_up, 0.5 + 0.5 * math.cos(math.pi * max(0, step - warm_up) / (n_steps - warm_up))),
+        lambda step: min(
+            (step + 1) / warm_up, 0.5 + 0.5 * math.cos(math.pi * max(0, step - warm_up) / (n_steps - warm_up))
+        ),
     )
     batches = DrawnBatches(n_batches=n_steps, n_pairs=n_pairs, size=TRAINING_SIZE, patch_size=PATCH_SIZE, seed=seed)
     loader = DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4)
@@ -145,7 +149,10 @@ def train(
         if step % log_every == 0:
             caption, region = (sums / log_every).tolist()
             sums.zero_()
-            print(f"step {step}: captions {caption:.3f}, regions {region:.3f}, {time.perf_counter() - began:.0f} s", flush=True)
+            print(
+                f"step {step}: captions {caption:.3f}, regions {region:.3f}, {time.perf_counter() - began:.0f} s",
+                flush=True,
+            )
     with torch.no_grad():
         clip.token_embedding.weight.copy_(captions.vocabulary(len(clip.token_embedding.weight)))
     return {name: tensor.detach().half().contiguous() for name, tensor in clip.state_dict().items()}
@@ -172,7 +179,9 @@ def main() -> None:
     parser.add_argument("--n-steps", type=int, default=2000)
     parser.add_argument("--n-pairs", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--threads", type=int, default=2, help="of PyTorch; the weights depend on it in the last digits")
+    parser.add_argument(
+        "--threads", type=int, default=2, help="of PyTorch; the weights depend on it in the last digits"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     weights = train(

@@ -200,7 +200,7 @@ class BayesPFL(nn.Module):
             "stage": self.stage,
             "n_samples": self.n_samples,
             "seed": self.seed,
-            "caution": "UNTRAINED" if self.notice else None,
+            "caution": self.notice.split()[0] if self.notice else None,
             "notice": self.notice,
         }
 
@@ -221,14 +221,14 @@ class BayesPFL(nn.Module):
 
     @property
     def notice(self) -> str | None:
-        """A sentence for every place where numbers appear, if backbone or prompts are untrained; else None."""
+        """A sentence for every place where numbers appear: of untrained parts, else that of the backbone, or None."""
         untrained = [
             part
             for part, is_trained in (("CLIP backbone", self.backbone.pretrained), ("prompts", self.trained))
             if not is_trained
         ]
         if not untrained:
-            return None
+            return self.backbone.notice
         return (
             f"UNTRAINED {' and '.join(untrained)}: the weights are random, so numbers and pictures show that the "
             "software runs, not what the method can do."
