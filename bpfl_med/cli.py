@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 
-from bpfl_med.commands import datasets, predict
+from bpfl_med.commands import benchmark, datasets, predict
 from bpfl_med.plain_errors import cause
 
 
@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="bpfl-med", description="Zero-shot anomaly detection for radiology. Research only."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (predict, datasets):
+    for command in (predict, datasets, benchmark):
         declared = command.add_parser(commands)
         declared.add_argument("--debug", action="store_true", help="show where an error came from")
         declared.set_defaults(run=command.run)

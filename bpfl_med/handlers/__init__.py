@@ -1,7 +1,9 @@
 """Ignite handlers: scores and metrics, reports and pictures of evaluations, results of studies, trainings."""
 
 from bpfl_med.handlers.anomaly_evaluation import AnomalyEvaluation
+from bpfl_med.handlers.case_pictures import CasePictures
 from bpfl_med.handlers.evaluation import Evaluation
+from bpfl_med.handlers.evaluation_figures import EvaluationFigures
 from bpfl_med.handlers.evaluation_journal import EvaluationJournal
 from bpfl_med.handlers.evaluation_report import EvaluationReport
 from bpfl_med.handlers.overlay_pictures import OverlayPictures
@@ -21,12 +23,14 @@ from bpfl_med.handlers.volume_metrics import VolumeMetrics
 
 __all__ = [
     "AnomalyEvaluation",
+    "CasePictures",
     "ContactSheet",
     "DicomParametricMap",
     "DicomReport",
     "DicomSecondaryCapture",
     "DicomSegmentation",
     "Evaluation",
+    "EvaluationFigures",
     "EvaluationJournal",
     "EvaluationReport",
     "LossProgressBar",

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 
 from bpfl_med.handlers.evaluation import Evaluation, evaluate_rows, image_intervals
 from bpfl_med.handlers.score_row import score_row
-from bpfl_med.metrics import PixelMetrics
+from bpfl_med.metrics import PixelMetrics, image_metrics
 from bpfl_med.metrics.pixel import AUPRO_FPR_LIMIT
 from bpfl_med.metrics.score_protocol import ScoreProtocol
 from bpfl_med.processes import from_first, host_group, to_first
@@ -143,7 +143,9 @@ class AnomalyEvaluation:
         scores = prediction["anomaly_map"].float().cpu().numpy()
         if self.smoothing_sigma:
             scores = gaussian_filter(scores, self.smoothing_sigma, axes=(-2, -1))
-        return ImageRecord(row, Pixels(scores, item["mask"].cpu().numpy()))
+        mask = item["mask"].cpu().numpy()
+        row["pixel_ap"] = image_metrics(scores.ravel(), mask.ravel())["ap"]
+        return ImageRecord(row, Pixels(scores, mask))
 
     def _compute(self, engine: Engine) -> None:
         evaluation = self._gathered() if self.gather else self._evaluate()

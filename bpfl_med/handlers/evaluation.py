@@ -29,8 +29,8 @@ class Evaluation:
     """What an evaluation found; `engine.state.evaluation`.
 
     Attributes:
-        rows: one an image, in the order of the data set: index, image, class_name, label, anomaly_score, and what the
-            score is made of.
+        rows: one an image, in the order of the data set: index, image, class_name, label, anomaly_score, what the
+            score is made of, and `pixel_ap`, the average precision of the map within the image, if it has a mask.
         by_class: the metrics of each class: `image_auroc`, `image_ap`, `image_f1_max`, `image_threshold`, the same with
             `pixel_`, and `pixel_aupro`. None is "not defined", because only normal or only abnormal ones are there.
         mean: of each metric over the classes that define it.

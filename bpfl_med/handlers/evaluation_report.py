@@ -77,6 +77,15 @@ class EvaluationReport:
         self.started = 0.0
         self.n_scored = 0
 
+    @property
+    def is_written(self) -> bool:
+        """Whether the folder holds the report of a run that did not differ in anything that numbers depend on."""
+        try:
+            written = json.loads((self.output_dir / "metrics.json").read_text())
+        except (FileNotFoundError, ValueError):
+            return False
+        return {key: written.get(key) for key in self.description} == json.loads(json.dumps(self.description))
+
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator, after the handler that makes the evaluation."""
         engine.add_event_handler(Events.STARTED, self._start)

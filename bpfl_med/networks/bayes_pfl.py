@@ -22,6 +22,7 @@ from bpfl_med.networks.prompt_flow import Conditioning, PromptFlow, PromptSample
 from bpfl_med.networks.prompt_noise import PromptNoise
 from bpfl_med.networks.residual_cross_attention import ResidualCrossAttention
 from bpfl_med.networks.text_score import ImagePart, TextScore
+from bpfl_med.networks.weights_notice import weights_notice
 
 _RECORD_BYTES = 4096
 
@@ -194,7 +195,7 @@ class BayesPFL(nn.Module):
         return {
             "name": "Bayes-PFL",
             "checksum": self.checksum,
-            "backbone": self._backbone_record(),
+            "backbone": self.backbone.record,
             "hyper_parameters": self.hyper_parameters,
             "ensemble": self.ensemble,
             "stage": self.stage,
@@ -221,17 +222,8 @@ class BayesPFL(nn.Module):
 
     @property
     def notice(self) -> str | None:
-        """A sentence for every place where numbers appear: of untrained parts, else that of the backbone, or None."""
-        untrained = [
-            part
-            for part, is_trained in (("CLIP backbone", self.backbone.pretrained), ("prompts", self.trained))
-            if not is_trained
-        ]
-        if not untrained:
-            return self.backbone.notice
-        return (
-            f"UNTRAINED {' and '.join(untrained)}: the weights are random, so numbers and pictures show that the "
-            "software runs, not what the method can do."
+        return weights_notice(
+            {"CLIP backbone": self.backbone.pretrained, "prompts": self.trained}, self.backbone.notice
         )
 
     def forward(self, image: torch.Tensor, class_names: Sequence[str] | None = None) -> torch.Tensor:
@@ -364,22 +356,13 @@ class BayesPFL(nn.Module):
         logits = self.text_score(features, text.flatten(1, 2), self.log_temperature_image, stage=self.stage)
         return logits.unflatten(1, (2, -1))
 
-    def _backbone_record(self) -> dict[str, Any]:
-        backbone = self.backbone
-        return {
-            "name": backbone.name,
-            "checksum": backbone.checksum,
-            "activation": backbone.activation,
-            "image_size": backbone.image_size,
-        }
-
     def get_extra_state(self) -> torch.Tensor:
         """Give the record that travels in a state dict, as JSON bytes.
 
         A tensor of fixed size, because tools that handle state dicts expect tensors whose shapes match.
         """
         record = {
-            "backbone": self._backbone_record(),
+            "backbone": self.backbone.record,
             "hyper_parameters": self.hyper_parameters,
             "stage": self.stage,
             "trained": self.trained,
@@ -397,7 +380,7 @@ class BayesPFL(nn.Module):
 
     def refuse_other_record(self, record: Mapping[str, Any]) -> None:
         """Raise a ValueError if a record is of another backbone or other hyper-parameters; the text says which."""
-        own = {**self._backbone_record(), **self.hyper_parameters}
+        own = {**self.backbone.record, **self.hyper_parameters}
         other = {**record["backbone"], **record["hyper_parameters"]}
         different = [
             f"{key} is {other.get(key)!r}, here {own.get(key)!r}"
