@@ -12,8 +12,8 @@ from bpfl_med.networks.clip_backbone import CLIPBackbone
 
 _FOLDER = Path(__file__).parent / "weights"
 _NOTICE = (
-    "DEMONSTRATION weights: they saw drawn pictures only, so numbers and pictures show how the software works, not what "
-    "the method can do; nothing follows for any patient."
+    "DEMONSTRATION weights: they saw drawn pictures only, so numbers and pictures show how the software works, not "
+    "what the method can do; nothing follows for any patient."
 )
 PATCH_SIZE = 8
 TRAINING_SIZE = 96  # pixels; the positional embedding is resized for other sizes

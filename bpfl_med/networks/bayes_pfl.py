@@ -222,9 +222,9 @@ class BayesPFL(nn.Module):
 
     @property
     def notice(self) -> str | None:
-        return weights_notice(
-            {"CLIP backbone": self.backbone.pretrained, "prompts": self.trained}, self.backbone.notice
-        )
+        """A sentence for every place where numbers appear, or None; see :func:`weights_notice`."""
+        is_trained = {"CLIP backbone": self.backbone.pretrained, "prompts": self.trained}
+        return weights_notice(is_trained, self.backbone.notice)
 
     def forward(self, image: torch.Tensor, class_names: Sequence[str] | None = None) -> torch.Tensor:
         """Give the anomaly map alone, for exports and for tools that expect one tensor; see :meth:`predict`.
