@@ -7,16 +7,13 @@ from pathlib import Path
 import torch
 from open_clip.model import CLIP
 
-from bpfl_med.checkpoints.tensor_file import read_tensors
+from bpfl_med.checkpoints import read_tensors
 from bpfl_med.networks.clip_backbone import CLIPBackbone
 
-_WEIGHTS = Path(__file__).parent / "weights"
-DEMO_CLIP = _WEIGHTS / "clip.safetensors"
-DEMO_PROMPTS = str(_WEIGHTS / "prompts.safetensors")
-
-NOTICE = (
-    "DEMONSTRATION weights: trained on drawn pictures only, so numbers and pictures show how the software works, not "
-    "what the method can do on patients."
+_FOLDER = Path(__file__).parent / "weights"
+_NOTICE = (
+    "DEMONSTRATION weights: they saw drawn pictures only, so numbers and pictures show how the software works, not "
+    "what the method can do; nothing follows for any patient."
 )
 PATCH_SIZE = 8
 TRAINING_SIZE = 96  # pixels; the positional embedding is resized for other sizes
@@ -40,15 +37,17 @@ def untrained_clip(*, seed: int) -> CLIP:
 
 
 def demo_backbone(*, image_size: int) -> CLIPBackbone:
-    """Load the small CLIP that comes with the package; how it was trained says ``MODEL_CARD.md`` beside this file.
+    """Load the small CLIP that was trained on drawn pictures; see the model card in this folder.
 
     Args:
         image_size: height and width of the images in pixels, a multiple of 8.
-
-    Raises:
-        FileNotFoundError: if the weights were not installed.
-        ValueError: if they are damaged, or patches do not fill the image.
     """
     clip = untrained_clip(seed=0)
-    clip.load_state_dict(read_tensors(DEMO_CLIP))
-    return CLIPBackbone(clip, image_size=image_size, name="demo (drawn pictures)", notice=NOTICE)
+    weights = read_tensors(_FOLDER / "backbone.safetensors")
+    clip.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    return CLIPBackbone(clip, image_size=image_size, name="demonstration", notice=_NOTICE)
+
+
+def demo_prompts() -> str:
+    """Give the path of the prompts that were trained for :func:`demo_backbone` on drawn pictures."""
+    return str(_FOLDER / "prompts.safetensors")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +22,9 @@ class Phantom(NamedTuple):
     mask: np.ndarray
 
 
-def write_phantom_images(folder: str | Path, *, n_per_class: int = 12, seed: int = 0) -> Path:
+def write_phantom_images(
+    folder: str | Path, *, n_per_class: int = 12, seed: int = 0, kinds: Iterable[str] | None = None
+) -> Path:
     """Write a small data set of phantoms as PNG files and return its folder.
 
     The layout is ``<kind>/normal/NNN.png``, ``<kind>/abnormal/NNN.png`` and ``<kind>/mask/NNN.png`` (255 in the lesion
@@ -32,11 +34,12 @@ def write_phantom_images(folder: str | Path, *, n_per_class: int = 12, seed: int
         folder: is made if absent; pictures of the same names in it are replaced.
         n_per_class: normal pictures of each kind, and as many abnormal ones.
         seed: of all shapes, textures and lesions.
+        kinds: draw only these, such as "brain".
     """
     folder = Path(folder)
     for stream, (kind, draw) in enumerate(KINDS.items()):
         generator = np.random.default_rng([seed, stream])
-        for number in range(2 * n_per_class):
+        for number in range(2 * n_per_class if kinds is None or kind in set(kinds) else 0):
             is_abnormal = number % 2 == 1
             phantom = draw(generator, is_abnormal)
             name = f"{number // 2:03d}.png"

@@ -23,6 +23,7 @@ from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures
 from bpfl_med.networks.clip_normalization import clip_normalize
 
 REGION_BLOCKS = (3, 4, 5, 6)  # those that the demonstration taps
+_REGION_WEIGHT = 1.0
 
 
 class Captions(nn.Module):
@@ -77,54 +78,21 @@ def caption_loss(image: torch.Tensor, text: torch.Tensor, topics: torch.Tensor, 
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
 
-def region_logits(patches: torch.Tensor, text: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """Compare each patch with the two captions of its pair: how much nearer it is to the damaged one, [L, 2B, S].
-
-    Args:
-        patches: normalised, projected patch tokens [L, 2B, S, C].
-        text: normalised features [2B, C] of the captions, flawless and damaged by turns.
-        scale: inverse temperature.
-    """
-    direction = (text[1::2] - text[::2]).repeat_interleave(2, 0)
-    return scale * (patches @ direction.unsqueeze(-1)).squeeze(-1)
-
-
-def region_loss(logits: torch.Tensor, damaged: torch.Tensor) -> torch.Tensor:
-    """Compute the contrast of patches: damaged ones are nearer to the damaged caption, others to the flawless one.
+def region_loss(patches: torch.Tensor, text: torch.Tensor, damaged: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """Compute the contrast of each patch between the two captions of its pair, flawless and damaged.
 
     Damaged and flawless patches weigh the same in total, however few the damaged ones are.
 
     Args:
-        logits: of patches [L, 2B, S].
+        patches: normalised, projected patch tokens [L, 2B, S, C].
+        text: normalised features [2B, C] of the captions, flawless and damaged by turns.
         damaged: how certainly a patch is damaged, [2B, S].
+        scale: inverse temperature.
     """
+    direction = (text[1::2] - text[::2]).repeat_interleave(2, 0)
+    logits = scale * (patches @ direction.unsqueeze(-1)).squeeze(-1)
     missed, alarmed = F.softplus(-logits) * damaged, F.softplus(logits) * (1 - damaged)
-    return missed.sum() / (damaged.sum() * len(logits)) + alarmed.sum() / ((1 - damaged).sum() * len(logits))
-
-
-def picture_loss(logits: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
-    """Compute the contrast of whole pictures by their most alarming patches: only a damaged one may hold any.
-
-    Args:
-        logits: of patches [L, 2B, S].
-        offset: what the log of the summed odds of a picture is compared with.
-    """
-    alarm = torch.logsumexp(logits, -1) - offset
-    return F.softplus(alarm[:, ::2]).mean() + F.softplus(-alarm[:, 1::2]).mean()
-
-
-def sine_positions(grid_size: int, width: int) -> torch.Tensor:
-    """Give sines and cosines of row and column [S, V]: a start from which neighbours can be told at once."""
-    rates = 100 ** -(torch.arange(width // 4) / (width // 4))
-    angles = torch.arange(grid_size).unsqueeze(1) * rates
-    axis = torch.cat([angles.sin(), angles.cos()], 1)
-    rows, columns = axis.unsqueeze(1).expand(-1, grid_size, -1), axis.unsqueeze(0).expand(grid_size, -1, -1)
-    return torch.cat([rows, columns], -1).flatten(0, 1)
-
-
-def _rise_and_fall(share: float) -> float:
-    """Give the share of the highest learning rate: a rise over the first twentieth of the steps, then a cosine."""
-    return min((share + 1e-3) * 20, 0.5 + 0.5 * math.cos(math.pi * share))
+    return missed.sum() / (damaged.sum() * len(patches)) + alarmed.sum() / ((1 - damaged).sum() * len(patches))
 
 
 def train(
@@ -145,40 +113,44 @@ def train(
     clip.requires_grad_(True)
     captions = Captions(clip.token_embedding.weight)
     clip.token_embedding.requires_grad_(False)
-    heads = nn.ParameterDict({"log_scale": torch.tensor(math.log(10.0)), "offset": torch.tensor(math.log(10.0))})
-    with torch.no_grad():
-        clip.visual.positional_embedding[1:] = 0.3 * sine_positions(backbone.grid_size, backbone.vision_width)
-    matrices = [p for tower in (clip.visual, clip) for p in tower.transformer.parameters() if p.ndim == 2]
-    others = [p for p in (*clip.parameters(), *heads.parameters(), captions.table) if p.requires_grad]
-    others = [p for p in others if all(p is not matrix for matrix in matrices)]
-    optimizers = [
-        torch.optim.Muon(matrices, lr=10 * learning_rate, weight_decay=0.05),
-        torch.optim.AdamW(others, lr=learning_rate, weight_decay=0.0, betas=(0.9, 0.98)),
-    ]
-    schedules = [torch.optim.lr_scheduler.LambdaLR(o, lambda step: _rise_and_fall(step / n_steps)) for o in optimizers]
+    region_scale = nn.Parameter(torch.tensor(math.log(10.0)))
+    parameters = [p for p in clip.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 0.05},
+            {"params": [p for p in parameters if p.ndim < 2] + [captions.table, region_scale], "weight_decay": 0.0},
+        ],
+        lr=learning_rate,
+        betas=(0.9, 0.98),
+    )
+    warm_up = max(1, n_steps // 10)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: min(
+            (step + 1) / warm_up, 0.5 + 0.5 * math.cos(math.pi * max(0, step - warm_up) / (n_steps - warm_up))
+        ),
+    )
     batches = DrawnBatches(n_batches=n_steps, n_pairs=n_pairs, size=TRAINING_SIZE, patch_size=PATCH_SIZE, seed=seed)
     loader = DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4)
-    began, sums = time.perf_counter(), torch.zeros(3)
+    began, sums = time.perf_counter(), torch.zeros(2)
     for step, batch in enumerate(loader, start=1):
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed_precision):
             features = backbone.encode_image(clip_normalize(batch.images), REGION_BLOCKS)
             text = backbone.encode_prompts(*captions(batch.captions)).squeeze(1)
-        losses = _losses(backbone, features, text.float(), batch, heads)
-        torch.stack(losses).sum().backward()
-        nn.utils.clip_grad_norm_(others, 1.0)
-        for optimizer, schedule in zip(optimizers, schedules, strict=True):
-            optimizer.step()
-            optimizer.zero_grad()
-            schedule.step()
+        losses = _losses(backbone, features, text.float(), batch, region_scale)
+        optimizer.zero_grad()
+        (losses[0] + _REGION_WEIGHT * losses[1]).backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        schedule.step()
         with torch.no_grad():
             clip.logit_scale.clamp_(0, math.log(100))
         sums += torch.stack(losses).detach()
         if step % log_every == 0:
-            caption, region, picture = (sums / log_every).tolist()
+            caption, region = (sums / log_every).tolist()
             sums.zero_()
-            took = time.perf_counter() - began
             print(
-                f"{step}: captions {caption:.3f}, regions {region:.3f}, pictures {picture:.3f}, {took:.0f} s",
+                f"step {step}: captions {caption:.3f}, regions {region:.3f}, {time.perf_counter() - began:.0f} s",
                 flush=True,
             )
     with torch.no_grad():
@@ -187,17 +159,15 @@ def train(
 
 
 def _losses(
-    backbone: CLIPBackbone, features: ImageFeatures, text: torch.Tensor, batch: DrawnBatch, heads: nn.ParameterDict
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    backbone: CLIPBackbone, features: ImageFeatures, text: torch.Tensor, batch: DrawnBatch, region_scale: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     visual = backbone.clip.visual
     text = F.normalize(text, dim=-1)
     image = F.normalize(features.global_feature.float(), dim=-1)
     patches = F.normalize(visual.ln_post(features.patch_tokens.float()) @ visual.proj, dim=-1)
-    logits = region_logits(patches, text, heads["log_scale"].exp())
     return (
         caption_loss(image, text, batch.topics, backbone.clip.logit_scale.exp()),
-        region_loss(logits, batch.damaged),
-        picture_loss(logits, heads["offset"]),
+        region_loss(patches, text, batch.damaged, region_scale.exp()),
     )
 
 
@@ -206,9 +176,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, required=True, help="safetensors file of the weights")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--n-steps", type=int, default=4000)
-    parser.add_argument("--n-pairs", type=int, default=16)
-    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--n-steps", type=int, default=2000)
+    parser.add_argument("--n-pairs", type=int, default=32)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument(
         "--threads", type=int, default=2, help="of PyTorch; the weights depend on it in the last digits"
     )

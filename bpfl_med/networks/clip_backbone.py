@@ -37,7 +37,8 @@ class CLIPBackbone(nn.Module):
         image_size: height and width of the input in pixels; the positional embedding is resized to it.
         name: how people call the weights, such as "ViT-L-14-336 openai".
         pretrained: whether the weights were trained; reports say so where they were not.
-        notice: a sentence that reports repeat wherever numbers of trained weights appear, its first word in capitals.
+        notice: a sentence that must stand wherever numbers of these weights do, or None; its first word stands where
+            there is no room for more.
 
     Raises:
         ValueError: if the architecture cannot carry the method, or the patch size does not divide `image_size`.

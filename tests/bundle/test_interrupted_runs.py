@@ -28,7 +28,7 @@ N_IMAGES = 15  # of 16, so that two processes have unequal shares
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory) -> Path:
-    return write_phantom_images(tmp_path_factory.mktemp("phantoms"), n_per_class=4, seed=3)
+    return write_phantom_images(tmp_path_factory.mktemp("phantoms"), n_per_class=4, seed=3, kinds=("brain", "liver"))
 
 
 @pytest.fixture(autouse=True)

@@ -184,7 +184,7 @@ def test_tensorboard_by_overlay(tmp_path: Path, phantoms: Path) -> None:
     [
         ({"val_dataset_dir": "/nowhere"}, "There is no folder /nowhere"),
         ({"max_epoch": 3}, "No part of the configs uses 'max_epoch'; check the spelling"),
-        ({"prompts_file": "/nowhere.pth"}, "There are no prompts at /nowhere.pth"),
+        ({"initial_prompts": "/nowhere.pth"}, "There are no prompts at /nowhere.pth"),
         ({"output_dir": "/dev/null/out"}, "Nothing can be written to /dev/null/out ("),
         ({"batch_size": 0}, "a batch size of at least 1, got 8 and 0"),
     ],
