@@ -20,7 +20,7 @@ class Damage(NamedTuple):
     """A drawing with damage.
 
     Attributes:
-        image: RGB in [0, 1], ``[size, size, 3]``; outside of `coverage` equal to the flawless drawing.
+        image: RGB in [0, 1], ``[size, size, 3]``; outside of `coverage` equal to the flawless drawing but for rounding.
         coverage: share of the damage on each pixel, in [0, 1], ``[size, size]``.
         name: a key of `DAMAGES`.
     """
