@@ -41,7 +41,12 @@ def one_thread() -> Iterator[None]:
 
 
 def settings(pictures: Path, **changes: object) -> dict:
-    few = {"checked_datalist::items": f"$@datalist[:{N_IMAGES}]", "batch_size": 1, "n_pictures": 0}
+    few = {
+        "checked_datalist::items": f"$@datalist[:{N_IMAGES}]",
+        "batch_size": 1,
+        "n_pictures": 0,
+        "bootstrap_resamples": 20,
+    }
     return {"dataset_dir": str(pictures), **few, **changes}
 
 
