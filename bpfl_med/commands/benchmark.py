@@ -16,9 +16,8 @@ _PASSED_ON = ("n_samples", "seed", "batch_size", "num_workers", "bootstrap_resam
 
 
 class _Run(NamedTuple):
-    """One evaluation: of which data set, with which config files and settings, to which folder."""
+    """One evaluation: with which config files and settings, to which folder."""
 
-    name: str
     files: list[Path]
     settings: dict[str, Any]
     folder: Path
@@ -105,7 +104,7 @@ def _plan(options: argparse.Namespace) -> list[_Run]:
             given = {**places, **shared, **settings}
             refuse_config_syntax(given)
             files = [configs / "inference.json", configs / "evaluate.json", file, *above, *extra, *options.config]
-            runs.append(_Run(file.stem, files, given, folder))
+            runs.append(_Run(files, given, folder))
     return runs
 
 
