@@ -21,7 +21,7 @@ from bundle_files import BUNDLE, DEMO, REPOSITORY, SMALL
 from bpfl_med.demo import write_phantom_images
 from bpfl_med.plain_errors import cause
 
-SEVERAL = (*DEMO, BUNDLE / "configs/multi_gpu_evaluate.json")
+SEVERAL = (*DEMO, BUNDLE / "configs/multi_gpu.json")
 FILES = ("metrics.json", "metrics.csv", "images.csv")
 N_IMAGES = 15  # of 16, so that two processes have unequal shares
 
