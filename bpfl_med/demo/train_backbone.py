@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.utils.data import DataLoader
 
+from bpfl_med.checkpoints import read_tensors
 from bpfl_med.demo.backbone import PATCH_SIZE, TRAINING_SIZE, untrained_clip
 from bpfl_med.demo.captions import caption_words
 from bpfl_med.demo.drawn_batches import UNKNOWN_NAME, DrawnBatch, DrawnBatches
@@ -23,7 +24,6 @@ from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures
 from bpfl_med.networks.clip_normalization import clip_normalize
 
 REGION_BLOCKS = (3, 4, 5, 6)  # those that the demonstration taps
-_REGION_WEIGHT = 1.0
 
 
 class Captions(nn.Module):
@@ -78,25 +78,51 @@ def caption_loss(image: torch.Tensor, text: torch.Tensor, topics: torch.Tensor, 
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
 
-def region_loss(patches: torch.Tensor, text: torch.Tensor, damaged: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """Compute the contrast of each patch between the two captions of its pair, flawless and damaged.
-
-    Damaged and flawless patches weigh the same in total, however few the damaged ones are.
+def region_logits(patches: torch.Tensor, text: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """Compare each patch with the two captions of its pair: how much nearer it is to the damaged one, [L, 2B, S].
 
     Args:
         patches: normalised, projected patch tokens [L, 2B, S, C].
         text: normalised features [2B, C] of the captions, flawless and damaged by turns.
-        damaged: how certainly a patch is damaged, [2B, S].
         scale: inverse temperature.
     """
     direction = (text[1::2] - text[::2]).repeat_interleave(2, 0)
-    logits = scale * (patches @ direction.unsqueeze(-1)).squeeze(-1)
+    return scale * (patches @ direction.unsqueeze(-1)).squeeze(-1)
+
+
+def region_loss(logits: torch.Tensor, damaged: torch.Tensor) -> torch.Tensor:
+    """Compute the contrast of patches: damaged ones are nearer to the damaged caption, others to the flawless one.
+
+    Damaged and flawless patches weigh the same in total, however few the damaged ones are.
+
+    Args:
+        logits: of patches [L, 2B, S].
+        damaged: how certainly a patch is damaged, [2B, S].
+    """
     missed, alarmed = F.softplus(-logits) * damaged, F.softplus(logits) * (1 - damaged)
-    return missed.sum() / (damaged.sum() * len(patches)) + alarmed.sum() / ((1 - damaged).sum() * len(patches))
+    return missed.sum() / (damaged.sum() * len(logits)) + alarmed.sum() / ((1 - damaged).sum() * len(logits))
+
+
+def picture_loss(logits: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
+    """Compute the contrast of whole pictures by their most alarming patches: only a damaged one may hold any.
+
+    Args:
+        logits: of patches [L, 2B, S].
+        offset: what the log of the summed odds of a picture is compared with.
+    """
+    alarm = torch.logsumexp(logits, -1) - offset
+    return F.softplus(alarm[:, ::2]).mean() + F.softplus(-alarm[:, 1::2]).mean()
 
 
 def train(
-    *, seed: int, n_steps: int, n_pairs: int, learning_rate: float, log_every: int = 25, mixed_precision: bool = True
+    *,
+    seed: int,
+    n_steps: int,
+    n_pairs: int,
+    learning_rate: float,
+    picture_weight: float,
+    initial: Path | None = None,
+    log_every: int = 25,
 ) -> dict[str, torch.Tensor]:
     """Train the small CLIP and return its state dict, in half precision.
 
@@ -105,20 +131,26 @@ def train(
         n_steps: optimiser steps.
         n_pairs: pairs of pictures in each.
         learning_rate: the highest; it rises over the first tenth of the steps and falls as a cosine.
+        picture_weight: of the contrast of whole pictures beside those of captions and of patches, which weigh 1.
+        initial: weights to begin with, of an earlier training; random ones if None.
         log_every: steps between two lines of progress.
-        mixed_precision: compute in bfloat16 where that is safe.
     """
     clip = untrained_clip(seed=seed)
+    if initial is not None:
+        clip.load_state_dict({name: tensor.float() for name, tensor in read_tensors(initial).items()})
     backbone = CLIPBackbone(clip, image_size=TRAINING_SIZE, name="demo", pretrained=False)
     clip.requires_grad_(True)
     captions = Captions(clip.token_embedding.weight)
     clip.token_embedding.requires_grad_(False)
-    region_scale = nn.Parameter(torch.tensor(math.log(10.0)))
+    region_scale, picture_offset = (nn.Parameter(torch.tensor(math.log(10.0))) for _ in range(2))
     parameters = [p for p in clip.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
         [
             {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 0.05},
-            {"params": [p for p in parameters if p.ndim < 2] + [captions.table, region_scale], "weight_decay": 0.0},
+            {
+                "params": [p for p in parameters if p.ndim < 2] + [captions.table, region_scale, picture_offset],
+                "weight_decay": 0.0,
+            },
         ],
         lr=learning_rate,
         betas=(0.9, 0.98),
@@ -132,14 +164,14 @@ def train(
     )
     batches = DrawnBatches(n_batches=n_steps, n_pairs=n_pairs, size=TRAINING_SIZE, patch_size=PATCH_SIZE, seed=seed)
     loader = DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4)
-    began, sums = time.perf_counter(), torch.zeros(2)
+    began, sums = time.perf_counter(), torch.zeros(3)
     for step, batch in enumerate(loader, start=1):
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed_precision):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
             features = backbone.encode_image(clip_normalize(batch.images), REGION_BLOCKS)
             text = backbone.encode_prompts(*captions(batch.captions)).squeeze(1)
-        losses = _losses(backbone, features, text.float(), batch, region_scale)
+        losses = _losses(backbone, features, text.float(), batch, region_scale, picture_offset)
         optimizer.zero_grad()
-        (losses[0] + _REGION_WEIGHT * losses[1]).backward()
+        (losses[0] + losses[1] + picture_weight * losses[2]).backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         schedule.step()
@@ -147,10 +179,11 @@ def train(
             clip.logit_scale.clamp_(0, math.log(100))
         sums += torch.stack(losses).detach()
         if step % log_every == 0:
-            caption, region = (sums / log_every).tolist()
+            caption, region, picture = (sums / log_every).tolist()
             sums.zero_()
+            took = time.perf_counter() - began
             print(
-                f"step {step}: captions {caption:.3f}, regions {region:.3f}, {time.perf_counter() - began:.0f} s",
+                f"{step}: captions {caption:.3f}, regions {region:.3f}, pictures {picture:.3f}, {took:.0f} s",
                 flush=True,
             )
     with torch.no_grad():
@@ -159,15 +192,23 @@ def train(
 
 
 def _losses(
-    backbone: CLIPBackbone, features: ImageFeatures, text: torch.Tensor, batch: DrawnBatch, region_scale: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
+    backbone: CLIPBackbone,
+    features: ImageFeatures,
+    text: torch.Tensor,
+    batch: DrawnBatch,
+    region_scale: torch.Tensor,
+    picture_offset: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Give the contrasts of captions, of patches and of whole pictures."""
     visual = backbone.clip.visual
     text = F.normalize(text, dim=-1)
     image = F.normalize(features.global_feature.float(), dim=-1)
     patches = F.normalize(visual.ln_post(features.patch_tokens.float()) @ visual.proj, dim=-1)
+    logits = region_logits(patches, text, region_scale.exp())
     return (
         caption_loss(image, text, batch.topics, backbone.clip.logit_scale.exp()),
-        region_loss(patches, text, batch.damaged, region_scale.exp()),
+        region_loss(logits, batch.damaged),
+        picture_loss(logits, picture_offset),
     )
 
 
@@ -176,9 +217,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, required=True, help="safetensors file of the weights")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--n-steps", type=int, default=2000)
+    parser.add_argument("--n-steps", type=int, default=2500)
     parser.add_argument("--n-pairs", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--picture-weight", type=float, default=0.0)
+    parser.add_argument("--initial", type=Path, help="weights of an earlier training to go on with")
     parser.add_argument(
         "--threads", type=int, default=2, help="of PyTorch; the weights depend on it in the last digits"
     )
@@ -189,6 +232,8 @@ def main() -> None:
         n_steps=arguments.n_steps,
         n_pairs=arguments.n_pairs,
         learning_rate=arguments.learning_rate,
+        picture_weight=arguments.picture_weight,
+        initial=arguments.initial,
     )
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     save_file(weights, arguments.output)
