@@ -21,7 +21,7 @@ from bundle_files import BUNDLE, DEMO, REPOSITORY, SMALL
 from bpfl_med.demo import write_phantom_images
 from bpfl_med.plain_errors import cause
 
-SEVERAL = (*DEMO, BUNDLE / "configs/multi_gpu_evaluate.json")
+SEVERAL = (*DEMO, BUNDLE / "configs/multi_gpu.json")
 FILES = ("metrics.json", "metrics.csv", "images.csv")
 N_IMAGES = 15  # of 16, so that two processes have unequal shares
 
@@ -41,7 +41,12 @@ def one_thread() -> Iterator[None]:
 
 
 def settings(pictures: Path, **changes: object) -> dict:
-    few = {"checked_datalist::items": f"$@datalist[:{N_IMAGES}]", "batch_size": 1, "n_pictures": 0}
+    few = {
+        "checked_datalist::items": f"$@datalist[:{N_IMAGES}]",
+        "batch_size": 1,
+        "n_pictures": 0,
+        "bootstrap_resamples": 20,
+    }
     return {"dataset_dir": str(pictures), **few, **changes}
 
 

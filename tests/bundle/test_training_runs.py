@@ -139,7 +139,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(tmp_path: Path, phanto
 def test_two_processes_train_as_one(tmp_path: Path, phantoms: Path) -> None:
     """Eight images in batches of three: shares are uneven."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    several = (*TRAIN, BUNDLE / "configs/multi_gpu_train.json")
+    several = (*TRAIN, BUNDLE / "configs/multi_gpu.json")
     arguments = command(tmp_path / "two", phantoms, files=several, max_epochs=2)
     runner = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     subprocess.run([*runner, *arguments], check=True, capture_output=True, cwd=REPOSITORY, env=environment)
