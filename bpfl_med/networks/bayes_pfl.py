@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,8 @@ from torch import nn
 
 from bpfl_med.networks.anomaly_map import anomaly_map_moments, pair_logits
 from bpfl_med.networks.class_names import start_token_id, tokenize_class_names
-from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures
+from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures, Precision
+from bpfl_med.networks.linear_kernel import KernelSetting
 from bpfl_med.networks.patch_pooling import PatchPooling
 from bpfl_med.networks.prompt_bank import PromptBank
 from bpfl_med.networks.prompt_flow import Conditioning, PromptFlow, PromptSamples
@@ -83,6 +84,10 @@ class BayesPFL(nn.Module):
         class_name: what images show when :meth:`forward` is not told.
         seed: of the initial weights and of the Monte Carlo noise.
         chunk_bytes: how much memory upsampled maps may take at a time.
+        linear_kernel: how float32 linear layers are computed on a CPU, "auto", "linear" or "convolution"; see
+            :func:`~bpfl_med.networks.linear_kernel.choose_kernel`. Results differ by rounding alone.
+        precision: of linear layers and attention of both towers: "float32", "bfloat16" (for processors that have it)
+            or "float16" (for accelerators); see :meth:`CLIPBackbone.set_precision`. The benchmark measures the error.
 
     Attributes:
         trained: whether the prompts were trained; reports say so where they were not.
@@ -119,6 +124,8 @@ class BayesPFL(nn.Module):
         class_name: str = "object",
         seed: int = 333,
         chunk_bytes: int = 2**24,
+        linear_kernel: KernelSetting = "auto",
+        precision: Precision = "float32",
     ) -> None:
         super().__init__()
         hidden_width = hidden_width or backbone.vision_width // 2
@@ -137,6 +144,8 @@ class BayesPFL(nn.Module):
         }
         _check_choice("ensemble", ensemble, ("image", "text"))
         _check_choice("stage", stage, (1, 2))
+        _check_choice("linear_kernel", linear_kernel, get_args(KernelSetting))
+        _check_choice("precision", precision, get_args(Precision))
         for name in ("n_prompts", "context_length", "state_length", "n_flows"):
             _check_positive(name, self.hyper_parameters[name])
         self.ensemble = ensemble
@@ -146,6 +155,9 @@ class BayesPFL(nn.Module):
         self.trained = False
         self.threshold: float | None = None
         self.backbone = backbone
+        backbone.linear_kernel = linear_kernel
+        if precision != "float32":
+            backbone.set_precision(precision)
         width, vision_width, n_layers = backbone.embed_dim, backbone.vision_width, len(feature_blocks)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed every accelerator
@@ -199,6 +211,8 @@ class BayesPFL(nn.Module):
             "stage": self.stage,
             "n_samples": self.n_samples,
             "seed": self.seed,
+            "linear_kernel": self.backbone.kernel,
+            "precision": self.backbone.precision,
             "caution": "UNTRAINED" if self.notice else None,
             "notice": self.notice,
         }
@@ -341,7 +355,7 @@ class BayesPFL(nn.Module):
 
     def _pair_logits(self, features: ImageFeatures, text: torch.Tensor) -> torch.Tensor:
         """Give the map logits [L, N, M, g, g] of text pairs [N, 2, M, C]."""
-        patches, refined = self.cross_attention(features.patch_tokens, text.flatten(1, 2))
+        patches, refined = self.cross_attention(features.patch_tokens, text.flatten(1, 2), kernel=self.backbone.kernel)
         return pair_logits(patches, refined.unflatten(2, (2, -1)), self.log_temperature_pixel)
 
     def _class_logits(self, features: ImageFeatures, text: torch.Tensor) -> torch.Tensor:

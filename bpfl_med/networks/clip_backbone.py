@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,10 @@ from open_clip.transformer import QuickGELU, ResidualAttentionBlock
 from torch import nn
 
 from bpfl_med.networks.class_names import vocabulary_size
+from bpfl_med.networks.linear_kernel import Kernel, KernelSetting, choose_kernel
 from bpfl_med.networks.transformer_block import transformer_block
+
+Precision = Literal["float32", "bfloat16", "float16"]
 
 
 class ImageFeatures(NamedTuple):
@@ -38,6 +41,10 @@ class CLIPBackbone(nn.Module):
         name: how people call the weights, such as "ViT-L-14-336 openai".
         pretrained: whether the weights were trained; reports say so where they were not.
 
+    Attributes:
+        linear_kernel: how float32 linear layers are computed on a CPU, see
+            :func:`~bpfl_med.networks.linear_kernel.choose_kernel`.
+
     Raises:
         ValueError: if the architecture cannot carry the method, or the patch size does not divide `image_size`.
     """
@@ -53,6 +60,7 @@ class CLIPBackbone(nn.Module):
             )
         self.name = name
         self.pretrained = pretrained
+        self.linear_kernel: KernelSetting = "auto"
         self.image_size = image_size
         self.patch_size = patch_size
         self.grid_size = image_size // patch_size
@@ -88,6 +96,27 @@ class CLIPBackbone(nn.Module):
         gelu = self.clip.visual.transformer.resblocks[0].mlp.gelu
         return "quick_gelu" if isinstance(gelu, QuickGELU) else "gelu"
 
+    @property
+    def kernel(self) -> Kernel:
+        """How linear layers are computed here and now."""
+        return choose_kernel(self.linear_kernel, self.clip.text_projection)
+
+    @property
+    def precision(self) -> str:
+        """The type that both towers' attention is computed in, such as "float32"."""
+        return str(self._blocks()[0].attn.out_proj.weight.dtype).removeprefix("torch.")
+
+    def set_precision(self, precision: Precision) -> None:
+        """Compute linear layers and attention of both towers in another type, and keep their weights in it.
+
+        bfloat16 leaves the perceptrons out: they would double the error of its 8 bits. Embeddings, norms and the
+        residual stream stay as they are.
+        """
+        for block in self._blocks():
+            block.attn.to(getattr(torch, precision))
+            if precision != "bfloat16":
+                block.mlp.to(getattr(torch, precision))
+
     def encode_image(self, image: torch.Tensor, blocks: Sequence[int]) -> ImageFeatures:
         """Run the image tower and keep the outputs of chosen blocks.
 
@@ -106,9 +135,9 @@ class CLIPBackbone(nn.Module):
         patches = visual.conv1(image).flatten(2).transpose(1, 2)
         tokens = torch.cat([visual.class_embedding.expand(len(image), 1, -1), patches], dim=1)
         tokens = visual.ln_pre(tokens + visual.positional_embedding)
-        tapped = []
+        tapped, kernel = [], self.kernel
         for number, block in enumerate(visual.transformer.resblocks, start=1):
-            tokens = transformer_block(block, tokens)
+            tokens = transformer_block(block, tokens, kernel=kernel)
             if number in blocks:
                 tapped.append(tokens[:, 1:])
         return ImageFeatures(visual.ln_post(tokens[:, 0]) @ visual.proj, torch.stack(tapped))
@@ -136,11 +165,16 @@ class CLIPBackbone(nn.Module):
         positions = self.clip.positional_embedding[: n_prefix + n_ending]
         tokens = torch.cat([prefix + positions[:n_prefix], (endings + positions[n_prefix:]).flatten(1, 2)], dim=1)
         mask = _branching_causal_mask(n_prefix, n_endings, n_ending).to(tokens.device)
+        kernel = self.kernel
         for block in self.clip.transformer.resblocks:
-            tokens = transformer_block(block, tokens, mask)
+            tokens = transformer_block(block, tokens, mask, kernel=kernel)
         endings = tokens[:, n_prefix:].unflatten(1, (n_endings, n_ending))
         index = end_index.view(-1, 1, 1, 1).expand(-1, n_endings, 1, endings.shape[-1])
         return self.clip.ln_final(endings.gather(2, index).squeeze(2)) @ self.clip.text_projection
+
+    def _blocks(self) -> list[ResidualAttentionBlock]:
+        """The transformer blocks of both towers."""
+        return [*self.clip.visual.transformer.resblocks, *self.clip.transformer.resblocks]
 
 
 def resize_positional_embedding(embedding: torch.Tensor, grid_size: int) -> torch.Tensor:
