@@ -326,14 +326,21 @@ class BayesPFL(nn.Module):
             features: of N images.
             text: normalised text features [N, 2, R, B, C], or [1, 2, R, B, C] to use the same text for all images.
         """
-        if self.ensemble == "text":
-            text = F.normalize(text.mean((2, 3), keepdim=True), dim=-1)
-        n_images, size = len(features.global_feature), self.backbone.image_size
-        pairs = text.flatten(2, 3).expand(n_images, -1, -1, -1)
-        mean, deviation = anomaly_map_moments(self._pair_logits(features, pairs), size, chunk_bytes=self.chunk_bytes)
-        class_logits = self._class_logits(features, pairs).to(mean.dtype)
-        probability = torch.sigmoid(class_logits[:, 1] - class_logits[:, 0])
-        return Prediction(mean, probability.mean(1), deviation, probability.std(1, correction=0))
+        anomaly_map, uncertainty = self.decode_map(features, text)
+        text_score, score_std = self.decode_score(features, text)
+        return Prediction(anomaly_map, text_score, uncertainty, score_std)
+
+    def decode_map(self, features: ImageFeatures, text: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give the first and third field of :meth:`decode`: the map and its spread."""
+        logits = self._pair_logits(features, self._text_pairs(features, text))
+        return anomaly_map_moments(logits, self.backbone.image_size, chunk_bytes=self.chunk_bytes)
+
+    def decode_score(self, features: ImageFeatures, text: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give the second and fourth field of :meth:`decode`: the text score and its spread."""
+        logits = self._class_logits(features, self._text_pairs(features, text))
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        probability = torch.sigmoid(logits[:, 1] - logits[:, 0])
+        return probability.mean(1), probability.std(1, correction=0)
 
     def training_output(
         self, features: ImageFeatures, class_names: Sequence[str], noise: PromptNoise, *, prompt_index: int
@@ -352,6 +359,12 @@ class BayesPFL(nn.Module):
         size = (self.backbone.image_size,) * 2
         map_logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=True)
         return TrainingOutput(self._class_logits(features, text), text, map_logits, samples)
+
+    def _text_pairs(self, features: ImageFeatures, text: torch.Tensor) -> torch.Tensor:
+        """Give the text pairs [N, 2, M, C] that images are scored with."""
+        if self.ensemble == "text":
+            text = F.normalize(text.mean((2, 3), keepdim=True), dim=-1)
+        return text.flatten(2, 3).expand(len(features.global_feature), -1, -1, -1)
 
     def _pair_logits(self, features: ImageFeatures, text: torch.Tensor) -> torch.Tensor:
         """Give the map logits [L, N, M, g, g] of text pairs [N, 2, M, C]."""

@@ -74,7 +74,7 @@ def fastest_kernel() -> Kernel:
     """
     if not torch.backends.mkldnn.is_available():
         return "linear"
-    machine = f"{_processor()}, torch {torch.__version__}"
+    machine = f"{processor_name()}, torch {torch.__version__}"
     file = _memory_file()
     choices = _remembered(file)
     if choices.get(machine) not in get_args(Kernel):
@@ -130,7 +130,7 @@ def _remembered(file: Path) -> dict[str, Kernel]:
     return choices if isinstance(choices, dict) else {}
 
 
-def _processor() -> str:
+def processor_name() -> str:
     """Name the processor as exactly as the system does."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
