@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -116,6 +116,16 @@ class CLIPBackbone(nn.Module):
             block.attn.to(getattr(torch, precision))
             if precision != "bfloat16":
                 block.mlp.to(getattr(torch, precision))
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a report must say of the backbone."""
+        return {
+            "name": self.name,
+            "checksum": self.checksum,
+            "activation": self.activation,
+            "image_size": self.image_size,
+        }
 
     def encode_image(self, image: torch.Tensor, blocks: Sequence[int]) -> ImageFeatures:
         """Run the image tower and keep the outputs of chosen blocks.
