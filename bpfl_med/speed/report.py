@@ -1,9 +1,39 @@
-"""Tables of what the benchmark measured, in Markdown."""
+"""What the benchmark measured, as Markdown tables and as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from bpfl_med.atomic_files import write_text
+
+
+class Report:
+    """Prints what was measured, and keeps `speed.md` and `speed.json` up to date with it.
+
+    Args:
+        folder: of the files; made if absent.
+        title: the first line.
+        conditions: what was measured where.
+    """
+
+    def __init__(self, folder: Path, title: str, conditions: Mapping[str, Any]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.text = title + "\n"
+        self.record = dict(conditions)
+        print(self.text, flush=True)
+
+    def add(self, part: str, record: Any, describe: Callable[[Any], str]) -> None:
+        """Take in a part and its description."""
+        text = describe(record)
+        print(text, flush=True)
+        self.text += f"\n{text}"
+        self.record[part] = record
+        write_text(self.folder / "speed.md", self.text)
+        write_text(self.folder / "speed.json", json.dumps(self.record, indent=2) + "\n")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -49,6 +79,34 @@ def side_by_side_text(record: dict[str, Any]) -> str:
         for kernel, rate in rates.items()
     ]
     return table(header, rows) + "\n" + table(["matrix products, by kernel", "GFLOP/s"], peaks)
+
+
+def volume_text(record: Mapping[str, Any]) -> str:
+    """Tell what `measure_volume` gives."""
+    beside = [[f"{name}, seconds", seconds] for name, seconds in record["seconds"].items()]
+    network: list[list[object]] = []
+    for name, seconds in record["network_seconds"].items():
+        network += [
+            [f"network, {name}, seconds (from those of one image)", seconds],
+            [f"all else as a share of it, {name}", f"{record['share_of_network'][name]:.1%}"],
+        ]
+    shared = record["shared_prompts"]
+    saved = [
+        ["network with shared prompts, float32, seconds (likewise)", record["network_seconds_with_shared_prompts"]],
+        [f"{shared['slices']} slices with prompts of their own, seconds (measured)", shared["seconds_own"]],
+        [f"{shared['slices']} slices with shared prompts, seconds (measured)", shared["seconds_shared"]],
+        ["largest difference of the map by sharing", f"{shared['largest_difference_of_the_map']:.1e}"],
+        ["difference of the volume score by sharing", f"{shared['difference_of_the_volume_score']:.1e}"],
+    ]
+    return table([f"CT of {record['voxels']} voxels", ""], [*beside, *network, *saved])
+
+
+def sweeps_text(record: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+    """Tell what `run_sweeps` gives."""
+    tables = []
+    for title, rows in record.items():
+        tables.append(f"{title}\n\n" + table(list(rows[0]), [list(row.values()) for row in rows]))
+    return "\n".join(tables)
 
 
 def _cell(value: object) -> str:

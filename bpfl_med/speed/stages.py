@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from bpfl_med.networks import BayesPFL, Prediction
+from bpfl_med.networks import BayesPFL, ImageFeatures, Prediction
 
 STAGES = ("image tower", "text", "RCA and map", "score", "host transfer")
 
@@ -23,19 +23,24 @@ Way = Callable[[BayesPFL, torch.Tensor, str, Stage], Prediction]
 
 def our_way(network: BayesPFL, image: torch.Tensor, class_name: str, stage: Stage) -> Prediction:
     """Compute as `BayesPFL.predict` does."""
-    with torch.no_grad():
-        with stage("host transfer"):
-            image = image.to(network.log_temperature_pixel.device)
-        with stage("image tower"):
-            features = network.encode_image(image)
-        with stage("text"):
-            text, _ = network.encode_text(features.global_feature, [class_name], network.noise)
-        with stage("RCA and map"):
-            anomaly_map, uncertainty = network.decode_map(features, text)
-        with stage("score"):
-            text_score, score_std = network.decode_score(features, text)
-        with stage("host transfer"):
-            return Prediction(*(part.cpu() for part in (anomaly_map, text_score, uncertainty, score_std)))
+    with stage("host transfer"):
+        image = image.to(network.log_temperature_pixel.device)
+    with stage("image tower"):
+        features = network.encode_image(image)
+    return behind_the_tower(network, features, class_name, stage)
+
+
+@torch.no_grad()
+def behind_the_tower(network: BayesPFL, features: ImageFeatures, class_name: str, stage: Stage) -> Prediction:
+    """Compute all but the image tower's part of :func:`our_way`."""
+    with stage("text"):
+        text, _ = network.encode_text(features.global_feature, [class_name], network.noise)
+    with stage("RCA and map"):
+        anomaly_map, uncertainty = network.decode_map(features, text)
+    with stage("score"):
+        text_score, score_std = network.decode_score(features, text)
+    with stage("host transfer"):
+        return Prediction(*(part.cpu() for part in (anomaly_map, text_score, uncertainty, score_std)))
 
 
 class StageSeconds:
