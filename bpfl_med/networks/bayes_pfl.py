@@ -90,6 +90,8 @@ class BayesPFL(nn.Module):
             :func:`~bpfl_med.networks.linear_kernel.choose_kernel`. Results differ by rounding alone.
         precision: of linear layers and attention of both towers: "float32", "bfloat16" (for processors that have it)
             or "float16" (for accelerators); see :meth:`CLIPBackbone.set_precision`. The benchmark measures the error.
+        compile_options: run the image tower through `torch.compile` with these, such as {"mode": "reduce-overhead"} for
+            CUDA graphs; None for not at all.
 
     Attributes:
         trained: whether the prompts were trained; reports say so where they were not.
@@ -128,6 +130,7 @@ class BayesPFL(nn.Module):
         chunk_bytes: int = 2**24,
         linear_kernel: KernelSetting = "auto",
         precision: Precision = "float32",
+        compile_options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         hidden_width = hidden_width or backbone.vision_width // 2
@@ -160,6 +163,8 @@ class BayesPFL(nn.Module):
         backbone.linear_kernel = linear_kernel
         if precision != "float32":
             backbone.set_precision(precision)
+        if compile_options is not None:
+            backbone.compile_image_tower(**compile_options)
         width, vision_width, n_layers = backbone.embed_dim, backbone.vision_width, len(feature_blocks)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed every accelerator

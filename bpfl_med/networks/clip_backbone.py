@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -61,6 +61,7 @@ class CLIPBackbone(nn.Module):
         self.name = name
         self.pretrained = pretrained
         self.linear_kernel: KernelSetting = "auto"
+        self._compiled_image_tower: Callable[..., ImageFeatures] | None = None
         self.image_size = image_size
         self.patch_size = patch_size
         self.grid_size = image_size // patch_size
@@ -141,6 +142,21 @@ class CLIPBackbone(nn.Module):
             raise ValueError(
                 f"The network takes images [N, 3, {self.image_size}, {self.image_size}], got {list(image.shape)}"
             )
+        if self._compiled_image_tower is None or image.device.type == "meta":
+            return self._image_tower(image, blocks)
+        # A CUDA graph gives the same memory every time, so what it gave is copied before it runs again.
+        return ImageFeatures(*(part.clone() for part in self._compiled_image_tower(self, image, blocks)))
+
+    def compile_image_tower(self, **options: Any) -> None:
+        """Run the image tower through `torch.compile` from now on.
+
+        Args:
+            options: of `torch.compile`, such as mode="reduce-overhead" for CUDA graphs.
+        """
+        # The plain function, not the method of this object, so that a copy of the backbone runs its own weights.
+        self._compiled_image_tower = torch.compile(type(self)._image_tower, **options)
+
+    def _image_tower(self, image: torch.Tensor, blocks: Sequence[int]) -> ImageFeatures:
         visual = self.clip.visual
         patches = visual.conv1(image).flatten(2).transpose(1, 2)
         tokens = torch.cat([visual.class_embedding.expand(len(image), 1, -1), patches], dim=1)
@@ -174,7 +190,7 @@ class CLIPBackbone(nn.Module):
         n_prefix, (n_endings, n_ending) = prefix.shape[1], endings.shape[1:3]
         positions = self.clip.positional_embedding[: n_prefix + n_ending]
         tokens = torch.cat([prefix + positions[:n_prefix], (endings + positions[n_prefix:]).flatten(1, 2)], dim=1)
-        mask = _branching_causal_mask(n_prefix, n_endings, n_ending).to(tokens.device)
+        mask = _branching_causal_mask(n_prefix, n_endings, n_ending, tokens.device)
         kernel = self.kernel
         for block in self.clip.transformer.resblocks:
             tokens = transformer_block(block, tokens, mask, kernel=kernel)
@@ -209,12 +225,12 @@ def weights_checksum(clip: CLIP) -> str:
     return digest.hexdigest()
 
 
-def _branching_causal_mask(n_prefix: int, n_endings: int, n_ending: int) -> torch.Tensor:
+def _branching_causal_mask(n_prefix: int, n_endings: int, n_ending: int, device: torch.device) -> torch.Tensor:
     """Build the mask [T, T] of a prefix and endings that see it and themselves, but not one another."""
     length = n_prefix + n_endings * n_ending
-    branch = torch.arange(length).sub(n_prefix).div(n_ending, rounding_mode="floor").clamp(min=-1)
+    branch = torch.arange(length, device=device).sub(n_prefix).div(n_ending, rounding_mode="floor").clamp(min=-1)
     visible = (branch[None, :] == -1) | (branch[:, None] == branch[None, :])
-    return visible & torch.ones(length, length, dtype=torch.bool).tril()
+    return visible & torch.ones(length, length, dtype=torch.bool, device=device).tril()
 
 
 def _check_architecture(clip: CLIP, name: str) -> None:
