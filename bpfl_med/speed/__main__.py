@@ -31,7 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         torch.set_num_threads(options.threads)
     device = torch.device(options.device)
     backbone = random_backbone(options.model, image_size=options.image_size, seed=0)
-    built = networks(backbone, options.precisions, device, n_prompts=options.n_prompts, n_samples=options.n_samples)
+    built = networks(
+        backbone,
+        options.precisions,
+        device,
+        n_prompts=options.n_prompts,
+        n_samples=options.n_samples,
+        compile_options={"mode": options.compile} if options.compile else None,
+    )
     report = Report(
         options.output, _title(options, device), {"machine": _machine(device), "settings": _settings(options)}
     )
@@ -56,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from bpfl_med.speed.plots import draw_sweeps
         from bpfl_med.speed.sweeps import run_sweeps
 
-        sweeps = run_sweeps(built["float32"], comparison.images[0], options.class_name, largest=options.largest)
+        sweeps = run_sweeps(built, comparison.images[0], options.class_name, largest=options.largest)
         draw_sweeps(sweeps, options.output / "speed.png")
         report.add("sweeps", sweeps, sweeps_text)
     return 0
@@ -77,7 +84,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--n-samples", type=int, default=10, help="R, Monte Carlo samples (%(default)s)")
     add("--class-name", default="brain", help="%(default)s")
     add("--rounds", type=int, default=3, help="how often both ways are timed, in turn (%(default)s)")
-    add("--precisions", nargs="*", default=["bfloat16"], help="to measure beside float32 (bfloat16)")
+    add("--precisions", nargs="*", default=["bfloat16"], help="beside float32: bfloat16, float16 (bfloat16)")
+    add(
+        "--compile", metavar="MODE", help="of torch.compile for our image tower, such as reduce-overhead (not compiled)"
+    )
     add("--side", type=int, default=512, help="rows and columns of the CT (%(default)s)")
     add("--n-slices", type=int, default=155, help="slices of the CT (%(default)s)")
     add("--largest", type=int, default=1000, help="slices and pictures of the largest sweep (%(default)s)")

@@ -14,6 +14,7 @@ from bpfl_med.speed.sweeps import Row
 _LABELS = {
     "n_samples": "R, Monte Carlo samples",
     "n_prompts": "B, prompts in a bank",
+    "images": "images at a time",
     "slices": "slices of a volume",
     "pictures": "pictures in a folder",
     "processes": "processes (threads shared out)",

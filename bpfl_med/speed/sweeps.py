@@ -7,7 +7,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -36,11 +36,14 @@ _DEMO_SIZE = 224  # pixels: of the small network's input where a few images are 
 _barrier: Any = None  # of the processes of one pool
 
 
-def run_sweeps(network: BayesPFL, image: torch.Tensor, class_name: str, *, largest: int) -> dict[str, list[Row]]:
-    """Run all sweeps.
+def run_sweeps(
+    built: Mapping[str, BayesPFL], image: torch.Tensor, class_name: str, *, largest: int
+) -> dict[str, list[Row]]:
+    """Run all sweeps; thousands of images are scored by the small network on the CPU.
 
     Args:
-        network: for those of samples and prompts; the others use the small one.
+        built: networks by precision, of which the float32 one serves the sweeps of samples and prompts, and on an
+            accelerator the last one that of the batch.
         image: [1, 3, H, W].
         class_name: what it shows.
         largest: slices of the largest volume, and pictures in the folder.
@@ -48,10 +51,14 @@ def run_sweeps(network: BayesPFL, image: torch.Tensor, class_name: str, *, large
     Returns:
         Rows by title; the first entry of a row is what was changed.
     """
+    network, (*_, last) = built["float32"], built.items()
+    on_accelerator = network.log_temperature_pixel.device.type != "cpu"
+    precision, batched = last if on_accelerator else ("small network", _small_network(_DEMO_SIZE))
     numbers = [n for n in (10, 30, 100, 300) if n < largest] + [largest]
     return {
         "Monte Carlo samples, one image": samples_sweep(network, image, class_name, (1, 2, 5, 10, 20, 40)),
         "prompts in a bank, one image": prompts_sweep(network, image, class_name, (1, 2, 3, 5, 8)),
+        f"images at a time, {precision}": batches_sweep(batched, (1, 2, 4, 8, 16)),
         "slices, small network": slices_sweep(numbers),
         "pictures, small network": pictures_sweep(numbers),
         "processes, small network": processes_sweep((1, 2), n_images=24),
@@ -62,7 +69,7 @@ def samples_sweep(network: BayesPFL, image: torch.Tensor, class_name: str, value
     """Time all but the image tower for several numbers R of Monte Carlo samples."""
     device = network.log_temperature_pixel.device
     features, n_samples = network.encode_image(image.to(device)), network.n_samples
-    rows = []
+    rows: list[Row] = []
     for value in values:
         network.set_sampling(value, seed=network.seed)
         rows.append({"n_samples": value, **_fastest_stages(network, features, class_name)})
@@ -78,6 +85,21 @@ def prompts_sweep(network: BayesPFL, image: torch.Tensor, class_name: str, value
     for value in values:
         other = networks(network.backbone, [], device, n_prompts=value, n_samples=n_samples)["float32"]
         rows.append({"n_prompts": value, **_fastest_stages(other, features, class_name)})
+    return rows
+
+
+def batches_sweep(network: BayesPFL, values: Sequence[int], repeats: int = 3) -> list[Row]:
+    """Time batches of several sizes."""
+    device = network.log_temperature_pixel.device
+    pictures = torch.cat(random_pictures(max(values), network.image_size)).to(device)
+    rows = []
+    for value in values:
+        seconds = []
+        for _ in range(repeats):
+            started = time.perf_counter()
+            network(pictures[:value]).cpu()
+            seconds.append(time.perf_counter() - started)
+        rows.append({"images": value, "images_per_second": value / min(seconds)})
     return rows
 
 
@@ -200,5 +222,6 @@ def _beside_the_first(rows: list[Row]) -> list[Row]:
 
 
 def _in_fresh_process(function: Callable[[list[int]], list[Row]], values: list[int]) -> list[Row]:
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+    context, threads = multiprocessing.get_context("spawn"), torch.get_num_threads()
+    with ProcessPoolExecutor(1, context, torch.set_num_threads, (threads,)) as pool:
         return pool.submit(function, values).result()

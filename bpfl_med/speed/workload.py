@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import open_clip
 import torch
@@ -40,7 +41,13 @@ def random_backbone(model: str, *, image_size: int, seed: int) -> CLIPBackbone:
 
 
 def networks(
-    backbone: CLIPBackbone, precisions: Sequence[str], device: torch.device, *, n_prompts: int, n_samples: int
+    backbone: CLIPBackbone,
+    precisions: Sequence[str],
+    device: torch.device,
+    *,
+    n_prompts: int,
+    n_samples: int,
+    compile_options: Mapping[str, Any] | None = None,
 ) -> dict[str, BayesPFL]:
     """Build one network for each precision, float32 first, all of the same weights."""
     quarter = backbone.n_blocks // 4
@@ -51,6 +58,7 @@ def networks(
             n_prompts=n_prompts,
             n_samples=n_samples,
             precision=precision,  # type: ignore[arg-type]
+            compile_options=compile_options,
         )
         .to(device)
         .eval()

@@ -11,7 +11,7 @@ from PIL import Image
 from bpfl_med.networks import BayesPFL
 from bpfl_med.speed.plots import draw_sweeps
 from bpfl_med.speed.report import sweeps_text, table
-from bpfl_med.speed.sweeps import _slices_rows, prompts_sweep, samples_sweep
+from bpfl_med.speed.sweeps import _slices_rows, batches_sweep, prompts_sweep, samples_sweep
 from bpfl_med.speed.workload import networks, random_backbone, random_pictures
 
 
@@ -30,6 +30,12 @@ def test_samples_and_prompts_are_varied_and_left_as_they_were(network: BayesPFL)
     assert [row["n_prompts"] for row in prompts] == [1, 3]
     assert all(row[stage] > 0 for row in (*samples, *prompts) for stage in ("text", "RCA and map", "score"))
     assert all(map(torch.equal, network.predict(image, ["brain"]), expected))
+
+
+def test_batches_are_timed(network: BayesPFL) -> None:
+    rows = batches_sweep(network, (1, 3))
+    assert [row["images"] for row in rows] == [1, 3]
+    assert all(row["images_per_second"] > 0 for row in rows)
 
 
 def test_volumes_of_other_lengths_take_no_more_memory() -> None:
