@@ -100,8 +100,7 @@ def test_trained_prompts_are_evaluated(tmp_path: Path, phantoms: Path) -> None:
         bundle_root=str(BUNDLE),
         dataset_dir=str(phantoms / "brain/normal"),
         output_dir=str(tmp_path / "eval"),
-        prompts_file=str(tmp_path / "out/prompts.safetensors"),
-        **SMALL,
+        **{**SMALL, "prompts_file": str(tmp_path / "out/prompts.safetensors")},
     )
     made.initialize()
     network = made.parser.get_parsed_content("network")
@@ -213,3 +212,26 @@ def test_the_papers_trainings_name_known_files(name: str) -> None:
     parser.read_config([str(file) for file in (*TRAIN, REPOSITORY / f"configs/training/{name}.yaml")])
     assert len(parser["val_classes"]) == 5
     assert DEMO_BACKBONE in TRAIN
+
+
+def test_the_demonstrations_training_draws_its_own_data(tmp_path: Path) -> None:
+    few = {"n_per_class": 1, "kinds": ["washer", "carpet"]}
+    made = ConfigWorkflow(
+        config_file=[str(file) for file in (*TRAIN, REPOSITORY / "configs/training/demo.yaml")],
+        workflow_type="train",
+        logging_file=False,
+        bundle_root=str(BUNDLE),
+        output_dir=str(tmp_path / "out"),
+        max_epochs=1,
+        num_workers=0,
+        **{f"dataset_dir#{key}": value for key, value in few.items()},
+        **{"val_dataset_dir#n_per_class": 1, "val_dataset_dir#kinds": ["wicker", "gear"]},
+    )
+    made.initialize()
+    made.run()
+    items = made.parser.get_parsed_content("checked_datalist").items
+    assert {item["class_name"] for item in items} == {"washer", "carpet"}
+    assert len(read_rows(tmp_path / "out")) == 1
+    record = read_record(read_tensors(tmp_path / "out/prompts.safetensors")["_extra_state"])
+    assert record["backbone"]["name"] == "demonstration"
+    assert record["backbone"]["image_size"] == made.parser["image_size"]
