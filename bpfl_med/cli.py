@@ -10,29 +10,31 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 
-from bpfl_med.commands import predict
+from bpfl_med.commands import benchmark, datasets, predict
 from bpfl_med.plain_errors import cause
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 if all went well, 2 if input or settings cannot be used.
 
+    A command may return a code of its own, such as 1 for a check that found differences.
     Whatever cannot be used is said in one line on standard error, which names the file and the reason.
     """
     options = _parser().parse_args(arguments)
     failures: list[str] = []
+    code = 0
     try:
         with contextlib.ExitStack() as stack:
             if not options.debug:
                 stack.enter_context(_silent_libraries())
-            options.run(options, failures)
+            code = options.run(options, failures) or 0
     except Exception as error:
         failures.append(_sentence(error))
         if options.debug:
             raise
     for failure in failures:
         print(f"bpfl-med: {failure}", file=sys.stderr)
-    return 2 if failures else 0
+    return 2 if failures else code
 
 
 @contextlib.contextmanager
@@ -61,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="bpfl-med", description="Zero-shot anomaly detection for radiology. Research only."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (predict,):
+    for command in (predict, datasets, benchmark):
         declared = command.add_parser(commands)
         declared.add_argument("--debug", action="store_true", help="show where an error came from")
         declared.set_defaults(run=command.run)

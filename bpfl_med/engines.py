@@ -1,4 +1,4 @@
-"""The evaluator whose iterations are studies."""
+"""The evaluators: one whose iterations are batches of pictures, one whose iterations are studies."""
 
 from __future__ import annotations
 
@@ -9,6 +9,18 @@ from monai.engines import SupervisedEvaluator
 from monai.utils.enums import CommonKeys
 
 from bpfl_med.transforms.load_study import failure_sentence
+
+
+class PictureEvaluator(SupervisedEvaluator):
+    """MONAI's evaluator, which also ends as it should where a process has no batch, or none that is left to do."""
+
+    def run(self, global_epoch: int = 1) -> None:
+        """Score all batches; without any, handlers still gather and report."""
+        if self.state.epoch_length:
+            super().run(global_epoch)
+            return
+        for event in (Events.STARTED, Events.EPOCH_STARTED, Events.EPOCH_COMPLETED, Events.COMPLETED):
+            self.fire_event(event)
 
 
 class StudyEvaluator(SupervisedEvaluator):

@@ -23,7 +23,15 @@ class PictureInferer(Inferer):
     """Score a batch of 2-D images and give every field of the `Prediction`, so that handlers can use them all.
 
     The network's own `forward` gives the map alone, because exports and other tools want one tensor.
+
+    Args:
+        features: gives what the frozen image tower says, such as a :class:`~bpfl_med.training.FeatureInferer`; the
+            network itself if None.
     """
+
+    def __init__(self, features: Inferer | None = None) -> None:
+        super().__init__()
+        self.features = features
 
     def __call__(
         self, inputs: torch.Tensor, network: BayesPFL, class_names: Sequence[str] | None = None
@@ -36,7 +44,9 @@ class PictureInferer(Inferer):
             class_names: what each image shows; the network's default if None.
         """
         names = class_names or [network.class_name] * len(inputs)
-        return network.predict(inputs, names)._asdict()
+        if self.features is None:
+            return network.predict(inputs, names)._asdict()
+        return network.predict_features(self.features(inputs, network), names)._asdict()
 
 
 @dataclass(eq=False)
@@ -194,6 +204,11 @@ class VolumeInferer(Inferer):
         return network.encode_text(mean, [class_name], network.noise)[0]
 
 
+def slice_score(text_score: float, map_max: float) -> float:
+    """Score a slice of a volume: half the paper's image score, so that it lies in [0, 1]."""
+    return (text_score + map_max) / 2
+
+
 def _row(index: int, text_score: float = 0.0, deviation: float = 0.0, map_max: float | None = None) -> dict[str, Any]:
     """Give the scores of one slice; without a map it is an empty slice."""
     return {
@@ -202,7 +217,7 @@ def _row(index: int, text_score: float = 0.0, deviation: float = 0.0, map_max: f
         "text_score": text_score,
         "text_score_std": deviation,
         "map_max": map_max or 0.0,
-        "anomaly_score": (text_score + (map_max or 0.0)) / 2,
+        "anomaly_score": slice_score(text_score, map_max or 0.0),
     }
 
 

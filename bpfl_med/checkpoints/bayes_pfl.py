@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from safetensors.torch import save_file
+
+from bpfl_med.atomic_files import replaced_file
 from bpfl_med.checkpoints.clip import load_clip
 from bpfl_med.checkpoints.published import load_published_prompts, published_hyper_parameters
 from bpfl_med.checkpoints.tensor_file import read_tensors
@@ -84,6 +87,23 @@ def load_prompts(network: BayesPFL, path: str | Path | None) -> BayesPFL:
     except RuntimeError as error:
         raise ValueError(f"{path} is not a whole checkpoint: {' '.join(str(error).split())}") from error
     return _finite(network, path)
+
+
+def save_prompts(network: BayesPFL, path: str | Path) -> None:
+    """Write the trained prompts with their record as safetensors; CLIP's weights are not part of them.
+
+    Args:
+        network: as trained.
+        path: the file, which ends in `.safetensors`; replaced whole or not at all.
+
+    Raises:
+        ValueError: if the name ends otherwise, because the reader goes by it.
+    """
+    if Path(path).suffix != ".safetensors":
+        raise ValueError(f"Prompts are written as safetensors, so the file's name must end so, got {path}")
+    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    with replaced_file(path) as partial:
+        save_file(tensors, partial)
 
 
 def _finite(network: BayesPFL, path: str | Path) -> BayesPFL:

@@ -19,7 +19,7 @@ from nibabel.wrapstruct import WrapStructError
 from bpfl_med.atomic_files import replaced_file
 
 # Two affines nearer than this at every corner of the volume are the same (mm).
-_AFFINE_TOLERANCE = 0.1
+AFFINE_TOLERANCE = 0.1
 # Cosine of the angle between two axes above which a grid counts as sheared.
 _SHEAR_TOLERANCE = 1e-3
 # NIfTI's codes of length units, with their length in mm; any other code names no unit.
@@ -185,15 +185,15 @@ def _affine_in_mm(image: nib.Nifti1Image, path: Path, notes: list[str]) -> np.nd
     if not sform and not qform:
         notes.append("Neither sform nor qform is set: orientation is unknown, left and right cannot be told apart.")
     elif sform and qform:
-        difference = _largest_distance(image.get_sform(), image.get_qform(), image.shape) * unit_in_mm
-        if difference > _AFFINE_TOLERANCE:
+        difference = largest_distance(image.get_sform(), image.get_qform(), image.shape) * unit_in_mm
+        if difference > AFFINE_TOLERANCE:
             notes.append(f"sform and qform disagree by up to {difference:.1f} mm; the sform is used.")
     if _is_sheared(affine):
         notes.append("The affine is sheared: its axes are not at right angles.")
     return affine
 
 
-def _largest_distance(one: np.ndarray, other: np.ndarray, shape: tuple[int, ...]) -> float:
+def largest_distance(one: np.ndarray, other: np.ndarray, shape: tuple[int, ...]) -> float:
     """How far two affines put one voxel apart at most, which is at a corner of the volume."""
     x, y, z = ((0, n - 1) for n in (*shape, 1)[:3])
     corners = np.array([*product(x, y, z, (1,))], dtype=np.float64)

@@ -17,6 +17,7 @@ from bpfl_med.dicom.geometry import affine_of
 
 _NIFTI_SUFFIXES = (".nii", ".nii.gz")
 _ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
+VOLUME_SUFFIXES = (*_NIFTI_SUFFIXES, *_ITK_SUFFIXES)
 
 
 class StudyError(ValueError):
@@ -215,8 +216,7 @@ def _search_roots(path: Path) -> list[Path]:
 
 def _studies_under(entry: Path, root: Path) -> list[Study]:
     studies = [
-        Study("__".join([*file.relative_to(root).parts[:-1], _stem(file)]), file, None)
-        for file in ([entry] if entry.is_file() else _volume_files(entry))
+        Study(volume_name(file, root), file, None) for file in ([entry] if entry.is_file() else _volume_files(entry))
     ]
     if entry.is_file():
         return studies
@@ -258,7 +258,12 @@ def _volume_files(folder: Path) -> list[Path]:
 
 
 def _is_volume_file(path: Path) -> bool:
-    return path.name.lower().endswith((*_NIFTI_SUFFIXES, *_ITK_SUFFIXES)) and not path.name.startswith(".")
+    return path.name.lower().endswith(VOLUME_SUFFIXES) and not path.name.startswith(".")
+
+
+def volume_name(file: Path, root: Path) -> str:
+    """Name a volume file by its place below a folder, as a name of a folder of results: "a/b/c.nii.gz" is a__b__c."""
+    return "__".join([*file.relative_to(root).parts[:-1], _stem(file)])
 
 
 def _stem(path: Path) -> str:

@@ -10,6 +10,8 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from bpfl_med.atomic_files import replaced_file
+
 _SIZE = 256  # pixels
 
 
@@ -113,5 +115,5 @@ def _finish(generator: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
 
 def _write(path: Path, image: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.round(255 * image).astype(np.uint8)).save(path)
+    with replaced_file(path) as partial:  # processes of one run may write the same data set at once
+        Image.fromarray(np.round(255 * image).astype(np.uint8)).save(partial)

@@ -1,6 +1,10 @@
-"""Ignite handlers of the evaluation: scores and metrics, the report, the pictures."""
+"""Ignite handlers: scores and metrics, reports and pictures of evaluations, results of studies, trainings."""
 
-from bpfl_med.handlers.anomaly_evaluation import AnomalyEvaluation, Evaluation
+from bpfl_med.handlers.anomaly_evaluation import AnomalyEvaluation
+from bpfl_med.handlers.case_pictures import CasePictures
+from bpfl_med.handlers.evaluation import Evaluation
+from bpfl_med.handlers.evaluation_figures import EvaluationFigures
+from bpfl_med.handlers.evaluation_journal import EvaluationJournal
 from bpfl_med.handlers.evaluation_report import EvaluationReport
 from bpfl_med.handlers.overlay_pictures import OverlayPictures
 from bpfl_med.handlers.study_results import StudyResults
@@ -12,17 +16,29 @@ from bpfl_med.handlers.study_writers import (
     DicomSegmentation,
     NiftiOverlays,
 )
+from bpfl_med.handlers.training_checkpoint import TrainingCheckpoint
+from bpfl_med.handlers.training_record import LossProgressBar, TrainingRecord
+from bpfl_med.handlers.two_stages import TwoStages
+from bpfl_med.handlers.volume_metrics import VolumeMetrics
 
 __all__ = [
     "AnomalyEvaluation",
+    "CasePictures",
     "ContactSheet",
     "DicomParametricMap",
     "DicomReport",
     "DicomSecondaryCapture",
     "DicomSegmentation",
     "Evaluation",
+    "EvaluationFigures",
+    "EvaluationJournal",
     "EvaluationReport",
+    "LossProgressBar",
     "NiftiOverlays",
     "OverlayPictures",
     "StudyResults",
+    "TrainingCheckpoint",
+    "TrainingRecord",
+    "TwoStages",
+    "VolumeMetrics",
 ]

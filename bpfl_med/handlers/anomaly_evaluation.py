@@ -3,52 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, get_args
+from dataclasses import replace
+from typing import Any, NamedTuple, get_args
 
+import ignite.distributed as idist
+import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from scipy.ndimage import gaussian_filter
 
+from bpfl_med.handlers.evaluation import Evaluation, evaluate_rows, image_intervals
 from bpfl_med.handlers.score_row import score_row
-from bpfl_med.metrics import PixelMetrics, image_metrics, image_scores
+from bpfl_med.metrics import PixelMetrics, image_metrics
+from bpfl_med.metrics.pixel import AUPRO_FPR_LIMIT
 from bpfl_med.metrics.score_protocol import ScoreProtocol
+from bpfl_med.processes import from_first, host_group, to_first
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """What an evaluation found; `engine.state.evaluation`.
+class Pixels(NamedTuple):
+    """What pixel metrics see of one image: the smoothed map [1, H, W] float32 and the mask [1, H, W] of 0 and 1."""
+
+    scores: np.ndarray
+    mask: np.ndarray
+
+
+class ImageRecord(NamedTuple):
+    """All that an evaluation keeps of one image.
 
     Attributes:
-        rows: one an image, in the order of the data set: index, image, class_name, label, anomaly_score, and what the
-            score is made of.
-        by_class: the metrics of each class: `image_auroc`, `image_ap`, `image_f1_max`, `image_threshold`, the same with
-            `pixel_`, and `pixel_aupro`. None is "not defined", because only normal or only abnormal ones are there.
-        mean: of each metric over the classes that define it.
+        row: its scores, see :func:`~bpfl_med.handlers.score_row.score_row`, and its label if it has one.
+        pixels: None without pixel metrics.
     """
 
-    rows: list[dict[str, Any]]
-    by_class: dict[str, dict[str, float | None]]
-    mean: dict[str, float | None]
+    row: dict[str, Any]
+    pixels: Pixels | None
 
 
 class AnomalyEvaluation:
     """Score each image by a named protocol, and compute image and pixel metrics per class.
 
-    Expects a decollated batch with `image_path`, `class_name`, for metrics `label`, and for pixel metrics `mask`
-    [1, H, W]; and an output whose `pred` holds the fields of a `Prediction`. Attach it before handlers that read the
-    evaluation.
+    Expects a decollated batch with `image_path`, `class_name`, `index` (the image's place in the data set; the order of
+    arrival if absent), for metrics `label`, and for pixel metrics `mask` [1, H, W]; and an output whose `pred` holds
+    the fields of a `Prediction`. Attach it before handlers that read the evaluation.
 
     Args:
         protocol: how an image's score is made, see :func:`~bpfl_med.metrics.image_scores`.
         metrics: "image", "pixel" or both: those that the data set can define; none for pictures without labels.
         top_k: how many of the largest pixels the "released" protocol averages.
+        top_k_by_class: other numbers for some classes, as the released program has for classes of small defects.
         smoothing_sigma: of the Gaussian, in pixels of the map, that pixel metrics see the map through; 0 for none. The
             image score is made of the map as it is.
+        bootstrap_resamples: of the images, to bound the image metrics with; 0 for no intervals.
+        bootstrap_seed: of the resamples.
+        gather: whether the processes of the run have shared the images out: the first one then gathers their findings,
+            computes, and tells the others, and each must come to the end of its share. Otherwise each has all images.
         memory_limit: bytes that the pixel metrics of one class may hold; the rest goes to disk.
 
     Raises:
-        ValueError: if `metrics` names another kind, or the protocol is unknown.
+        ValueError: if `metrics` names another kind, the protocol is unknown, or intervals are asked for without image
+            metrics.
     """
 
     def __init__(
@@ -58,6 +71,10 @@ class AnomalyEvaluation:
         metrics: Sequence[str],
         top_k: int,
         smoothing_sigma: float,
+        top_k_by_class: Mapping[str, int] | None = None,
+        bootstrap_resamples: int = 0,
+        bootstrap_seed: int = 0,
+        gather: bool = False,
         memory_limit: int = 512 * 2**20,
     ) -> None:
         if not set(metrics) <= {"image", "pixel"}:
@@ -67,10 +84,17 @@ class AnomalyEvaluation:
         self.protocol = protocol
         self.kinds = frozenset(metrics)
         self.top_k = top_k
+        self.top_k_by_class = dict(top_k_by_class or {})
         self.smoothing_sigma = smoothing_sigma
+        if bootstrap_resamples and "image" not in metrics:
+            raise ValueError("The bootstrap bounds image metrics, and metrics names none; set bootstrap_resamples to 0")
+        self.bootstrap_resamples = bootstrap_resamples
+        self.bootstrap_seed = bootstrap_seed
+        self.gather = gather
         self.memory_limit = memory_limit
         self.rows: list[dict[str, Any]] = []
-        self.pixel_metrics: dict[str, PixelMetrics] = {}
+        self.pixels: dict[str, PixelMetrics] = {}
+        self.latest: list[ImageRecord] = []
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -78,8 +102,12 @@ class AnomalyEvaluation:
         return {
             "image_score": self.protocol,
             "top_k": self.top_k,
+            "top_k_by_class": self.top_k_by_class,
             "smoothing_sigma": self.smoothing_sigma,
             "metrics": sorted(self.kinds),
+            "aupro_fpr_limit": AUPRO_FPR_LIMIT,
+            "bootstrap_resamples": self.bootstrap_resamples,
+            "bootstrap_seed": self.bootstrap_seed,
         }
 
     def attach(self, engine: Engine) -> None:
@@ -88,70 +116,67 @@ class AnomalyEvaluation:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._compute)
 
+    def add(self, record: ImageRecord) -> None:
+        """Count one image."""
+        self.rows.append(record.row)
+        if record.pixels is not None:
+            self._pixels_of(record.row["class_name"]).update(*record.pixels)
+
     def _reset(self, engine: Engine) -> None:
         self.rows = []
-        self.pixel_metrics = {}
+        self.pixels = {}
 
     def _collect(self, engine: Engine) -> None:
+        self.latest = []
         for item, output in zip(engine.state.batch, engine.state.output, strict=True):
-            prediction = output["pred"]
-            row = score_row(len(self.rows), item, prediction, self.top_k)
-            self.rows.append({**row, "label": int(item["label"])} if "label" in item else row)
-            if "pixel" in self.kinds:
-                self._pixel_metrics_of(item["class_name"]).update(
-                    self._smooth(prediction["anomaly_map"]), item["mask"].cpu().numpy()
-                )
+            record = self._record(item, output["pred"])
+            self.latest.append(record)
+            self.add(record)
+
+    def _record(self, item: dict[str, Any], prediction: dict[str, torch.Tensor]) -> ImageRecord:
+        top_k = self.top_k_by_class.get(item["class_name"], self.top_k)
+        row = score_row(int(item.get("index", len(self.rows))), item, prediction, top_k)
+        if "label" in item:
+            row["label"] = int(item["label"])
+        if "pixel" not in self.kinds:
+            return ImageRecord(row, None)
+        scores = prediction["anomaly_map"].float().cpu().numpy()
+        if self.smoothing_sigma:
+            scores = gaussian_filter(scores, self.smoothing_sigma, axes=(-2, -1))
+        mask = item["mask"].cpu().numpy()
+        row["pixel_ap"] = image_metrics(scores.ravel(), mask.ravel())["ap"]
+        return ImageRecord(row, Pixels(scores, mask))
 
     def _compute(self, engine: Engine) -> None:
-        by_class: dict[str, dict[str, float | None]] = {}
-        for class_name in sorted({row["class_name"] for row in self.rows}):
-            rows = [row for row in self.rows if row["class_name"] == class_name]
-            by_class[class_name] = self._metrics_of_class(class_name, rows)
-        mean = _mean(by_class)
-        engine.state.metrics.update({key: value for key, value in mean.items() if value is not None})
-        engine.state.evaluation = Evaluation(self.rows, by_class, mean)
+        evaluation = self._gathered() if self.gather else self._evaluate()
+        engine.state.metrics.update({key: value for key, value in evaluation.mean.items() if value is not None})
+        engine.state.evaluation = evaluation
 
-    def _metrics_of_class(self, class_name: str, rows: Sequence[dict[str, Any]]) -> dict[str, float | None]:
-        """Write the fused scores into the rows of one class, and compute its metrics."""
+    def _gathered(self) -> Evaluation:
+        evaluation = None
+        with host_group() as group:
+            for rows, class_name, state in to_first(self._messages(), group):
+                self.rows += rows
+                if state is not None:
+                    self._pixels_of(class_name).merge_state(state)
+            if idist.get_rank() == 0:
+                evaluation = self._evaluate()
+            return from_first(evaluation, group)
 
-        def column(key: str) -> torch.Tensor:
-            return torch.tensor([row[key] for row in rows], dtype=torch.float64)
+    def _evaluate(self) -> Evaluation:
+        evaluation = evaluate_rows(self.rows, self.pixels, protocol=self.protocol, kinds=self.kinds)
+        if not self.bootstrap_resamples:
+            return evaluation
+        intervals = image_intervals(evaluation, n_resamples=self.bootstrap_resamples, seed=self.bootstrap_seed)
+        return replace(evaluation, intervals=intervals)
 
-        scores = image_scores(
-            self.protocol,
-            text_scores=column("text_score"),
-            map_maxima=column("map_max"),
-            top_k_means=column("map_top_k_mean"),
-        )
-        for row, score in zip(rows, scores.tolist(), strict=True):
-            row["anomaly_score"] = score
-        metrics: dict[str, float | None] = {}
-        if "image" in self.kinds:
-            metrics.update(_prefixed("image", image_metrics(scores, column("label"))))
-        if "pixel" in self.kinds:
-            metrics.update(_prefixed("pixel", self._pixel_metrics_of(class_name).compute()))
-        return metrics
+    def _messages(self) -> Any:
+        """Yield what the first process must know of this one's share: rows, then the pixels of one class a time."""
+        yield self.rows, None, None
+        for class_name, pixels in self.pixels.items():
+            yield [], class_name, pixels.state()
 
-    def _pixel_metrics_of(self, class_name: str) -> PixelMetrics:
-        if class_name not in self.pixel_metrics:
-            self.pixel_metrics[class_name] = PixelMetrics(memory_limit=self.memory_limit)
-        return self.pixel_metrics[class_name]
-
-    def _smooth(self, anomaly_map: torch.Tensor) -> Any:
-        pixels = anomaly_map.float().cpu().numpy()
-        return gaussian_filter(pixels, self.smoothing_sigma, axes=(-2, -1)) if self.smoothing_sigma else pixels
-
-
-def _prefixed(prefix: str, metrics: Mapping[str, float | None]) -> dict[str, float | None]:
-    return {f"{prefix}_{key}": value for key, value in metrics.items()}
-
-
-def _mean(by_class: Mapping[str, Mapping[str, float | None]]) -> dict[str, float | None]:
-    """Average each metric over the classes that define it; a threshold belongs to one class and has no mean."""
-    keys = next(iter(by_class.values())).keys()
-    mean: dict[str, float | None] = {}
-    for key in keys:
-        values = [value for metrics in by_class.values() if (value := metrics[key]) is not None]
-        if not key.endswith("threshold"):
-            mean[key] = sum(values) / len(values) if values else None
-    return mean
+    def _pixels_of(self, class_name: str) -> PixelMetrics:
+        if class_name not in self.pixels:
+            self.pixels[class_name] = PixelMetrics(memory_limit=self.memory_limit)
+        return self.pixels[class_name]

@@ -11,10 +11,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 from ignite.engine import Engine, Events
 
 from bpfl_med.atomic_files import write_text
-from bpfl_med.handlers.anomaly_evaluation import Evaluation
+from bpfl_med.data.datalist_checksum import datalist_checksum
+from bpfl_med.handlers.evaluation import Evaluation
 from bpfl_med.handlers.score_row import csv_text
 
 logger = logging.getLogger(__name__)
@@ -22,15 +24,26 @@ logger = logging.getLogger(__name__)
 _PACKAGES = ("bpfl-med", "monai", "torch", "open_clip_torch", "pytorch-ignite", "numpy", "scipy", "pillow")
 
 
+def package_versions() -> dict[str, str]:
+    """Give the versions of Python and of the packages that a result depends on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
+
+
 class EvaluationReport:
     """Write `metrics.json`, `metrics.csv` and `images.csv` (the same bytes for the same run) and `run.json` (its time).
+
+    Of several processes the first one writes.
 
     Args:
         output_dir: folder of the files; made if absent.
         dataset_name: what the report calls the data set.
+        items: of the data set.
+        skipped: items that were left out, with the reason.
         network: `BayesPFL.provenance`; its notice goes wherever numbers go.
-        settings: `AnomalyEvaluation.settings`.
-        skipped: items of the data set that were left out, with the reason.
+        settings: `AnomalyEvaluation.settings`, and what else the numbers depend on.
+
+    Attributes:
+        description: what `metrics.json` says besides the metrics: all that they depend on.
     """
 
     def __init__(
@@ -38,48 +51,71 @@ class EvaluationReport:
         output_dir: str | Path,
         *,
         dataset_name: str,
+        items: Sequence[Mapping[str, Any]],
+        skipped: Sequence[Mapping[str, str]],
         network: Mapping[str, Any],
         settings: Mapping[str, Any],
-        skipped: Sequence[Mapping[str, str]],
     ) -> None:
         self.output_dir = Path(output_dir)
         self.dataset_name = dataset_name
-        self.network = network
+        self.n_skipped = len(skipped)
         self.notice = network["notice"]
-        self.settings = settings
-        self.skipped = skipped
+        labels = [item.get("label") for item in items]
+        self.description = {
+            "notice": self.notice,
+            "dataset": {
+                "name": dataset_name,
+                "n_images": len(items),
+                "n_normal": labels.count(0),
+                "n_abnormal": labels.count(1),
+                "checksum": datalist_checksum(items),
+                "skipped": list(skipped),
+            },
+            "settings": dict(settings),
+            "network": dict(network),
+        }
         self.started = 0.0
+        self.n_scored = 0
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the folder holds the report of a run that did not differ in anything that numbers depend on."""
+        try:
+            written = json.loads((self.output_dir / "metrics.json").read_text())
+        except (FileNotFoundError, ValueError):
+            return False
+        return {key: written.get(key) for key in self.description} == json.loads(json.dumps(self.description))
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator, after the handler that makes the evaluation."""
         engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._count)
         engine.add_event_handler(Events.COMPLETED, self._write)
 
     def _start(self, engine: Engine) -> None:
         self.started = time.perf_counter()
+        self.n_scored = 0
+
+    def _count(self, engine: Engine) -> None:
+        self.n_scored += len(engine.state.output)
 
     def _write(self, engine: Engine) -> None:
+        if idist.get_rank() != 0:
+            return
         evaluation: Evaluation = engine.state.evaluation
         seconds = time.perf_counter() - self.started
         n_images = len(evaluation.rows)
-        labels = [row["label"] for row in evaluation.rows if "label" in row]
         report = {
             "notice": self.notice,
-            "dataset": {
-                "name": self.dataset_name,
-                "n_images": n_images,
-                "n_normal": labels.count(0),
-                "n_abnormal": labels.count(1),
-                "skipped": list(self.skipped),
-            },
             "metrics": {"mean": evaluation.mean, "classes": evaluation.by_class},
-            "settings": dict(self.settings),
-            "network": dict(self.network),
+            "intervals": evaluation.intervals,
+            **self.description,
         }
         run = {
             "seconds": round(seconds, 3),
-            "images_per_second": round(n_images / seconds, 3),
-            "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+            "n_processes": idist.get_world_size(),
+            "images_per_second_of_first_process": round(self.n_scored / seconds, 3),
+            "versions": package_versions(),
         }
         table = [{"class_name": name, **metrics} for name, metrics in evaluation.by_class.items()]
         table.append({**dict.fromkeys(table[0]), "class_name": "mean", **evaluation.mean})
@@ -93,7 +129,7 @@ class EvaluationReport:
         write_text(self.output_dir / name, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
     def _summary(self, evaluation: Evaluation, n_images: int, seconds: float) -> str:
-        lines = [f"{self.dataset_name}: {n_images} images in {seconds:.1f} s, {len(self.skipped)} left out"]
+        lines = [f"{self.dataset_name}: {n_images} images in {seconds:.1f} s, {self.n_skipped} left out"]
         lines += [
             f"  {name:20s} " + ("not defined" if value is None else f"{value:.4f}")
             for name, value in evaluation.mean.items()

@@ -48,7 +48,7 @@ class OverlayPictures:
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator whose batch and output are decollated."""
-        engine.add_event_handler(Events.STARTED, self._reset)
+        engine.add_event_handler(Events.EPOCH_STARTED, self._reset)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._draw)
 
     def _reset(self, engine: Engine) -> None:
@@ -56,29 +56,59 @@ class OverlayPictures:
 
     def _draw(self, engine: Engine) -> None:
         for item, output in zip(engine.state.batch, engine.state.output, strict=True):
-            if self.every and self.seen % self.every == 0:
-                with replaced_file(self.folder / f"{self.seen:05d}.png") as partial:
+            index = int(item.get("index", self.seen))
+            if self.every and index % self.every == 0:
+                with replaced_file(self.folder / f"{index:05d}.png") as partial:
                     self._picture(item, output["pred"]).save(partial)
             self.seen += 1
 
     def _picture(self, item: Mapping[str, Any], prediction: Mapping[str, torch.Tensor]) -> Image.Image:
-        picture = open_picture(item["image_path"], "RGB")
-        picture.thumbnail((self.size, self.size), Image.Resampling.BICUBIC)
-        anomaly_map = _on_picture(prediction["anomaly_map"], picture)
-        uncertainty = _on_picture(prediction["uncertainty"], picture)
-        mask = None if item.get("mask") is None else _on_picture(item["mask"], picture) >= 0.5
-        label = {None: "", 0: ", labelled normal", 1: ", labelled abnormal"}[item.get("label")]
-        title = f"{item['class_name']}{label}, text score {float(prediction['text_score']):.3f}"
-        panels = [
-            Panel(
-                "image" if mask is None or not mask.any() else "image; blue, dashed: its mask",
-                picture,
-                true_outline=mask,
-            ),
-            map_panel(picture, anomaly_map, threshold=self.threshold, true_outline=mask),
-            uncertainty_panel(picture, uncertainty),
-        ]
-        return panels_picture(panels, title=title, footer=self.notice)
+        title = f"{spoken_label(item)}, text score {float(prediction['text_score']):.3f}"
+        return overlay_picture(
+            item, prediction, title=title, threshold=self.threshold, notice=self.notice, size=self.size
+        )
+
+
+def overlay_picture(
+    item: Mapping[str, Any],
+    prediction: Mapping[str, torch.Tensor],
+    *,
+    title: str,
+    threshold: float,
+    notice: str | None,
+    size: int,
+) -> Image.Image:
+    """Draw one image, its anomaly map and its uncertainty side by side, with the outline of its mask.
+
+    Args:
+        item: of the data set, with `image_path` and, if there is one, `mask` [1, H, W].
+        prediction: the fields of a `Prediction`, of this image.
+        title: above the panels.
+        threshold: value of the map whose outline is drawn.
+        notice: a sentence below, or None.
+        size: pixels of a panel's longer side.
+    """
+    picture = open_picture(item["image_path"], "RGB")
+    picture.thumbnail((size, size), Image.Resampling.BICUBIC)
+    anomaly_map = _on_picture(prediction["anomaly_map"], picture)
+    uncertainty = _on_picture(prediction["uncertainty"], picture)
+    mask = None if item.get("mask") is None else _on_picture(item["mask"], picture) >= 0.5
+    panels = [
+        Panel(
+            "image" if mask is None or not mask.any() else "image; blue, dashed: its mask",
+            picture,
+            true_outline=mask,
+        ),
+        map_panel(picture, anomaly_map, threshold=threshold, true_outline=mask),
+        uncertainty_panel(picture, uncertainty),
+    ]
+    return panels_picture(panels, title=title, footer=notice)
+
+
+def spoken_label(item: Mapping[str, Any]) -> str:
+    """Say what an image shows and how it is labelled."""
+    label = {None: "", 0: ", labelled normal", 1: ", labelled abnormal"}[item.get("label")]
+    return f"{item['class_name']}{label}"
 
 
 def _on_picture(values: torch.Tensor, picture: Image.Image) -> np.ndarray:

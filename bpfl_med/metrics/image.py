@@ -2,9 +2,10 @@
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from bpfl_med.metrics.inputs import check_finite, to_bool, to_numpy
+from bpfl_med.metrics.operating_points import OperatingPoints, operating_points
 from bpfl_med.metrics.rank_sums import Metrics, RankSums
 
 
@@ -26,16 +27,39 @@ def image_metrics(scores: ArrayLike | torch.Tensor, labels: ArrayLike | torch.Te
     Raises:
         ValueError: the shapes differ or are not `[n]`, a score is not finite, or a label is neither 0 nor 1.
     """
+    score, abnormal = _checked(scores, labels)
+    sums = RankSums(n_positive=int(abnormal.sum()), n_negative=int((~abnormal).sum()))
+    distinct, *ranks = _ranked(score, abnormal)
+    if distinct.size:
+        sums.add(distinct, *ranks)
+    return sums.result()
+
+
+def image_operating_points(
+    scores: ArrayLike | torch.Tensor, labels: ArrayLike | torch.Tensor
+) -> OperatingPoints | None:
+    """Give points of the ROC and the precision-recall curve to draw; None if only one class is present.
+
+    Args and errors are those of :func:`image_metrics`.
+    """
+    score, abnormal = _checked(scores, labels)
+    _, n_equal, n_above, n_tied = _ranked(score, abnormal)
+    n_positive = int(abnormal.sum())
+    return operating_points([(n_equal, n_above, n_tied)], n_positive=n_positive, n_negative=score.size - n_positive)
+
+
+def _checked(scores: ArrayLike | torch.Tensor, labels: ArrayLike | torch.Tensor) -> tuple[NDArray, NDArray[np.bool_]]:
     score, label = to_numpy(scores), to_numpy(labels)
     if score.ndim != 1 or score.shape != label.shape:
         raise ValueError(f"Scores and labels must be two lists of one length, got {score.shape} and {label.shape}.")
     check_finite(score, "Image scores")
-    abnormal = to_bool(label, "Image labels")
+    return score, to_bool(label, "Image labels")
+
+
+def _ranked(score: NDArray, abnormal: NDArray[np.bool_]) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """Give the distinct scores of abnormal images from high to low, and of each what `RankSums.add` asks for."""
     normal = np.sort(score[~abnormal])
     distinct, n_equal = (values[::-1] for values in np.unique(score[abnormal], return_counts=True))
-    sums = RankSums(n_positive=score.size - normal.size, n_negative=normal.size)
-    if distinct.size:
-        n_below = np.searchsorted(normal, distinct)
-        n_not_above = np.searchsorted(normal, distinct, side="right")
-        sums.add(distinct, n_equal, n_above=normal.size - n_not_above, n_tied=n_not_above - n_below)
-    return sums.result()
+    n_below = np.searchsorted(normal, distinct)
+    n_not_above = np.searchsorted(normal, distinct, side="right")
+    return distinct, n_equal, normal.size - n_not_above, n_not_above - n_below

@@ -1,5 +1,6 @@
 """Pixel-level metrics, exact and streaming."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from bpfl_med.metrics.inputs import check_finite, to_bool, to_numpy
+from bpfl_med.metrics.operating_points import OperatingPoints, operating_points
 from bpfl_med.metrics.rank_sums import Metrics, RankSums
 from bpfl_med.metrics.score_keys import keys_to_scores, scores_to_keys
 from bpfl_med.metrics.sorted_runs import SortedRuns, first_of_equal
+
+AUPRO_FPR_LIMIT = 0.3
+"""Where the integral of AUPRO ends, unless another limit is given."""
 
 _EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
 _AREA_BITS = np.uint64(32)
@@ -47,7 +52,11 @@ class PixelMetrics:
     """
 
     def __init__(
-        self, *, fpr_limit: float = 0.3, memory_limit: int = 512 * 2**20, directory: str | Path | None = None
+        self,
+        *,
+        fpr_limit: float = AUPRO_FPR_LIMIT,
+        memory_limit: int = 512 * 2**20,
+        directory: str | Path | None = None,
     ) -> None:
         if not 0 < fpr_limit <= 1:
             raise ValueError(f"The FPR limit of AUPRO must lie in (0, 1], got {fpr_limit}.")
@@ -133,6 +142,17 @@ class PixelMetrics:
             and `aupro`. All are None if there are no abnormal or no normal pixels.
         """
         sums = RankSums(len(self._abnormal), len(self._normal), self._n_regions, self.fpr_limit)
+        for keys, n_equal, n_above, n_tied, overlap in self._ranked():
+            sums.add(keys_to_scores(keys), n_equal, n_above, n_tied, overlap)
+        return sums.result()
+
+    def operating_points(self) -> OperatingPoints | None:
+        """Give points of the ROC and the precision-recall curve to draw; None if only one kind of pixels is there."""
+        ranks = ((n_equal, n_above, n_tied) for _, n_equal, n_above, n_tied, _ in self._ranked())
+        return operating_points(ranks, n_positive=len(self._abnormal), n_negative=len(self._normal))
+
+    def _ranked(self) -> Iterator[tuple[NDArray, ...]]:
+        """Yield, from high to low: keys of abnormal pixels, and of each what `RankSums.add` asks for."""
         abnormal_keys = (self._abnormal.samples(self._block_size) >> _AREA_BITS).astype(np.uint32)
         cuts = np.unique(np.concatenate([self._normal.samples(self._block_size), abnormal_keys]))
         normal_blocks = self._normal.blocks(cuts, self._block_size)
@@ -145,8 +165,7 @@ class PixelMetrics:
                 keys, n_equal, overlap = _group_by_key(abnormal, n_abnormal)
                 n_above = upto[np.searchsorted(normal, keys)]
                 n_tied = upto[np.searchsorted(normal, keys, side="right")] - n_above
-                sums.add(keys_to_scores(keys), n_equal, n_above, n_tied, overlap)
-        return sums.result()
+                yield keys, n_equal, n_above, n_tied, overlap
 
 
 def _as_images(arrays: NDArray) -> NDArray:

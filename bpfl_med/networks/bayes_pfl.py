@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -21,6 +22,7 @@ from bpfl_med.networks.prompt_flow import Conditioning, PromptFlow, PromptSample
 from bpfl_med.networks.prompt_noise import PromptNoise
 from bpfl_med.networks.residual_cross_attention import ResidualCrossAttention
 from bpfl_med.networks.text_score import ImagePart, TextScore
+from bpfl_med.networks.untrained_notice import untrained_notice
 
 _RECORD_BYTES = 4096
 
@@ -193,7 +195,7 @@ class BayesPFL(nn.Module):
         return {
             "name": "Bayes-PFL",
             "checksum": self.checksum,
-            "backbone": self._backbone_record(),
+            "backbone": self.backbone.record,
             "hyper_parameters": self.hyper_parameters,
             "ensemble": self.ensemble,
             "stage": self.stage,
@@ -221,17 +223,7 @@ class BayesPFL(nn.Module):
     @property
     def notice(self) -> str | None:
         """A sentence for every place where numbers appear, if backbone or prompts are untrained; else None."""
-        untrained = [
-            part
-            for part, is_trained in (("CLIP backbone", self.backbone.pretrained), ("prompts", self.trained))
-            if not is_trained
-        ]
-        if not untrained:
-            return None
-        return (
-            f"UNTRAINED {' and '.join(untrained)}: the weights are random, so numbers and pictures show that the "
-            "software runs, not what the method can do."
-        )
+        return untrained_notice({"CLIP backbone": self.backbone.pretrained, "prompts": self.trained})
 
     def forward(self, image: torch.Tensor, class_names: Sequence[str] | None = None) -> torch.Tensor:
         """Give the anomaly map alone, for exports and for tools that expect one tensor; see :meth:`predict`.
@@ -260,13 +252,22 @@ class BayesPFL(nn.Module):
         Raises:
             ValueError: if image or noise have another shape, or the names are not one per image, empty or too long.
         """
-        if len(image) == 0 or len(class_names) != len(image):
-            raise ValueError(f"There must be one class name per image, got {len(class_names)} for {len(image)} images")
-        _check_noise(noise or self.noise, len(image), self.backbone.embed_dim)
-        features = self.encode_image(image)
-        noise = PromptNoise(*(part.to(features.global_feature) for part in noise or self.noise))
-        text, _ = self.encode_text(features.global_feature, class_names, noise)
+        self._check_call(len(image), class_names, noise)
+        return self.predict_features(self.encode_image(image), class_names, noise=noise)
+
+    @torch.no_grad()
+    def predict_features(
+        self, features: ImageFeatures, class_names: Sequence[str], *, noise: PromptNoise | None = None
+    ) -> Prediction:
+        """Score images of which :meth:`encode_image` has given the features; otherwise as :meth:`predict`."""
+        self._check_call(len(features.global_feature), class_names, noise)
+        text, _ = self.encode_text(features.global_feature, class_names, noise or self.noise)
         return self.decode(features, text)
+
+    def _check_call(self, n_images: int, class_names: Sequence[str], noise: PromptNoise | None) -> None:
+        if n_images == 0 or len(class_names) != n_images:
+            raise ValueError(f"There must be one class name per image, got {len(class_names)} for {n_images} images")
+        _check_noise(noise or self.noise, n_images, self.backbone.embed_dim)
 
     def check_class_names(self, class_names: Sequence[str]) -> None:
         """Raise a ValueError now if a name is empty or too long for the text encoder, before images are scored."""
@@ -290,7 +291,12 @@ class BayesPFL(nn.Module):
         Returns:
             Normalised text features [G, 2, R, B, C] (normal, abnormal), and the samples that they were made with.
         """
-        samples = self.prompt_flow(global_feature, noise)
+        weights, kind = self.log_temperature_pixel, global_feature.device.type
+        # Planar maps amplify rounding, and cost next to nothing, so mixed precision stops short of them.
+        exact = torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
+        with exact:
+            noise = PromptNoise(*(part.to(weights) for part in noise))
+            samples = self.prompt_flow(global_feature.to(weights.dtype), noise)
         context, states = self.prompt_bank(samples)
         n_state = states.shape[-2]
         device = global_feature.device
@@ -349,22 +355,13 @@ class BayesPFL(nn.Module):
         logits = self.text_score(features, text.flatten(1, 2), self.log_temperature_image, stage=self.stage)
         return logits.unflatten(1, (2, -1))
 
-    def _backbone_record(self) -> dict[str, Any]:
-        backbone = self.backbone
-        return {
-            "name": backbone.name,
-            "checksum": backbone.checksum,
-            "activation": backbone.activation,
-            "image_size": backbone.image_size,
-        }
-
     def get_extra_state(self) -> torch.Tensor:
         """Give the record that travels in a state dict, as JSON bytes.
 
         A tensor of fixed size, because tools that handle state dicts expect tensors whose shapes match.
         """
         record = {
-            "backbone": self._backbone_record(),
+            "backbone": self.backbone.record,
             "hyper_parameters": self.hyper_parameters,
             "stage": self.stage,
             "trained": self.trained,
@@ -382,7 +379,7 @@ class BayesPFL(nn.Module):
 
     def refuse_other_record(self, record: Mapping[str, Any]) -> None:
         """Raise a ValueError if a record is of another backbone or other hyper-parameters; the text says which."""
-        own = {**self._backbone_record(), **self.hyper_parameters}
+        own = {**self.backbone.record, **self.hyper_parameters}
         other = {**record["backbone"], **record["hyper_parameters"]}
         different = [
             f"{key} is {other.get(key)!r}, here {own.get(key)!r}"

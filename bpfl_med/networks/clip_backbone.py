@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -87,6 +87,16 @@ class CLIPBackbone(nn.Module):
         """The activation of both towers: "gelu" (exact) or "quick_gelu"."""
         gelu = self.clip.visual.transformer.resblocks[0].mlp.gelu
         return "quick_gelu" if isinstance(gelu, QuickGELU) else "gelu"
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a report must say of the backbone."""
+        return {
+            "name": self.name,
+            "checksum": self.checksum,
+            "activation": self.activation,
+            "image_size": self.image_size,
+        }
 
     def encode_image(self, image: torch.Tensor, blocks: Sequence[int]) -> ImageFeatures:
         """Run the image tower and keep the outputs of chosen blocks.

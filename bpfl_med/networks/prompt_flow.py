@@ -24,6 +24,7 @@ class FlowSamples(NamedTuple):
         z_0: samples of the base [G, R, C].
         z_k: the same samples after the flow, phi [G, R, C].
         log_dets: log-determinant of every planar map [G, R, K].
+        shared: whether G is 1 because one draw serves all images, and not because there is one image.
     """
 
     mean: torch.Tensor
@@ -31,6 +32,7 @@ class FlowSamples(NamedTuple):
     z_0: torch.Tensor
     z_k: torch.Tensor
     log_dets: torch.Tensor
+    shared: bool
 
 
 class PromptSamples(NamedTuple):
@@ -69,10 +71,10 @@ class ImageSpecificFlow(nn.Module):
         self.b = nn.Linear(width, n_flows)
 
     def forward(self, base: GaussianBase, global_feature: torch.Tensor, noise: torch.Tensor) -> FlowSamples:
-        """Draw samples for every image from x_cls [N, C] and standard normal noise [N or 1, R, C]."""
+        """Draw samples for every image from x_cls [N, C] and standard normal noise [N, R, C] or [R, C]."""
         u = self.u(global_feature).unflatten(-1, (self.n_flows, -1))
         w = self.w(global_feature).unflatten(-1, (self.n_flows, -1))
-        return _sample(base, global_feature, noise, u, w, self.b(global_feature))
+        return _sample(base, global_feature, noise, u, w, self.b(global_feature), shared=False)
 
 
 class ImageAgnosticFlow(nn.Module):
@@ -86,8 +88,9 @@ class ImageAgnosticFlow(nn.Module):
         self.b = nn.Parameter(torch.randn(n_flows))
 
     def forward(self, base: GaussianBase, global_feature: torch.Tensor, noise: torch.Tensor) -> FlowSamples:
-        """Draw samples from standard normal noise [1, R, C]; the image's feature has no part in it."""
-        return _sample(base, self.condition, noise, self.u[None], self.w[None], self.b[None])
+        """Draw samples from standard normal noise [R, C] or [N, R, C]; the image's feature has no part in it."""
+        flow = (self.u[None], self.w[None], self.b[None])
+        return _sample(base, self.condition, noise, *flow, shared=noise.ndim == 2)
 
 
 class PromptFlow(nn.Module):
@@ -121,7 +124,7 @@ class PromptFlow(nn.Module):
         """
 
         def sample(flow: nn.Module | None, base: nn.Module | None, eps: torch.Tensor) -> FlowSamples | None:
-            return None if flow is None else flow(base, global_feature, eps if eps.ndim == 3 else eps[None])
+            return None if flow is None else flow(base, global_feature, eps)
 
         return PromptSamples(
             sample(self.context, self.context_base, noise.context),
@@ -137,11 +140,13 @@ def _sample(
     u: torch.Tensor,
     w: torch.Tensor,
     b: torch.Tensor,
+    *,
+    shared: bool,
 ) -> FlowSamples:
     mean, variance = base(condition)
-    z_0 = mean[:, None] + variance.sqrt()[:, None] * noise
+    z_0 = mean[:, None] + variance.sqrt()[:, None] * (noise if noise.ndim == 3 else noise[None])
     z_k, log_dets = planar_flow(z_0, u, w, b)
-    return FlowSamples(mean, variance, z_0, z_k, log_dets)
+    return FlowSamples(mean, variance, z_0, z_k, log_dets, shared)
 
 
 def _perceptron(width: int, hidden_width: int) -> nn.Sequential:

@@ -14,9 +14,10 @@ METADATA = BUNDLE / "configs/metadata.json"
 DEMO_BACKBONE = REPOSITORY / "configs/backbones/demo.yaml"
 INFERENCE = (BUNDLE / "configs/inference.json", DEMO_BACKBONE)
 EVALUATE = (BUNDLE / "configs/inference.json", BUNDLE / "configs/evaluate.json", DEMO_BACKBONE)
+TRAIN = (BUNDLE / "configs/inference.json", BUNDLE / "configs/train.json", DEMO_BACKBONE)
 UNLABELLED = (*EVALUATE, REPOSITORY / "configs/datasets/unlabelled.yaml")
 DEMO = (*EVALUATE, REPOSITORY / "configs/demo.yaml")
-SMALL = {"image_size": 64, "n_samples": 2, "num_workers": 0, "n_pictures": 1}
+SMALL = {"image_size": 64, "n_samples": 2, "num_workers": 0, "n_pictures": 1, "n_cases": 0}
 
 
 def dataset_config(name: str) -> tuple[Path, ...]:

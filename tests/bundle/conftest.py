@@ -17,6 +17,18 @@ Workflow = Callable[..., ConfigWorkflow]
 
 
 @pytest.fixture
+def figures() -> None:
+    """Draw curves and histograms in the test that asks for it."""
+
+
+@pytest.fixture(autouse=True)
+def few_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw no figures elsewhere: matplotlib takes longer than all else."""
+    if "figures" not in request.fixturenames:
+        monkeypatch.setattr("bpfl_med.handlers.EvaluationFigures.attach", lambda handler, engine: None)
+
+
+@pytest.fixture
 def workflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workflow:
     """Make a workflow of config files and overrides that writes to `tmp_path / "out"`."""
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # the bundle sets it; put back when the test ends

@@ -56,9 +56,10 @@ def test_inference_has_the_properties_and_scores_a_series(tmp_path):
     assert {"anomaly_map.nii.gz", "mask.seg.dcm"} <= {output["file"] for output in result["outputs"]}
 
 
-def test_the_demonstration_makes_its_data_and_evaluates_them(run, tmp_path):
-    run(DEMO, **{"dataset_dir::n_per_class": 1})
+def test_the_demonstration_makes_its_data_and_evaluates_them(run, figures, tmp_path):
+    run(DEMO, **{"dataset_dir::n_per_class": 1, "n_cases": 1})
     report = json.loads((tmp_path / "out/metrics.json").read_text())
+    assert len(report["dataset"].pop("checksum")) == 64
     assert report["dataset"] == {"name": "phantoms", "n_images": 4, "n_normal": 2, "n_abnormal": 2, "skipped": []}
     assert report["metrics"]["classes"].keys() == {"brain", "liver"}
     names = {f"{kind}_{key}" for kind in ("image", "pixel") for key in ("auroc", "ap", "f1_max")} | {"pixel_aupro"}
@@ -69,6 +70,9 @@ def test_the_demonstration_makes_its_data_and_evaluates_them(run, tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "phantoms",
         "overlays",
+        "cases",
+        "curves.png",
+        "scores.png",
         "metrics.json",
         "metrics.csv",
         "images.csv",

@@ -49,9 +49,7 @@ def test_a_host_gets_the_mask_that_the_bundle_itself_writes(tmp_path, scan, monk
     bundle = write_host_bundle(tmp_path / "hosted", overlays=OVERLAYS, **SETTINGS)
     files = [str(REPOSITORY / "bundles/bayes_pfl/configs/inference.json"), *map(str, OVERLAYS)]
     places = {"dataset_dir": str(scan), "output_dir": str(tmp_path / "out"), "writers": "$[]"}
-    workflow = ConfigWorkflow(
-        [str(c) for c in configs], logging_file=False, workflow_type="infer", **places, **SETTINGS
-    )
+    workflow = ConfigWorkflow(files, logging_file=False, workflow_type="infer", **places, **SETTINGS)
     workflow.initialize()
     workflow.run()
     expected = workflow.evaluator.state.output["pred"].anomaly_map >= SETTINGS["threshold"]

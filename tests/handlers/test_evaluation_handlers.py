@@ -17,12 +17,13 @@ from bpfl_med.handlers import AnomalyEvaluation, EvaluationReport
 from bpfl_med.metrics import top_k_mean
 
 
-def handlers(folder: Path, network, *, skipped=(), **changes) -> list:
+def handlers(folder: Path, network, *, items=(), skipped=(), **changes) -> list:
     settings = {"protocol": "released", "metrics": ["image", "pixel"], "top_k": 20, "smoothing_sigma": 2, **changes}
     evaluation = AnomalyEvaluation(**settings)
     report = EvaluationReport(
         folder,
         dataset_name="phantoms",
+        items=items,
         network=network.provenance,
         settings=evaluation.settings,
         skipped=skipped,
@@ -125,6 +126,63 @@ def test_a_row_tells_what_the_network_predicts_for_that_image(evaluate, network,
     np.testing.assert_allclose(ours, expected, atol=1e-6)
 
 
+def test_a_class_may_have_its_own_number_of_largest_pixels(evaluate, network, items, report_folder):
+    kept = KeepMaps()
+    changed = handlers(report_folder, network, top_k=20, top_k_by_class={"liver": 3})
+    evaluate(network, items, [*changed, kept])
+    for row, anomaly_map in zip(read_table(report_folder / "images.csv"), kept.maps, strict=True):
+        n_pixels = 3 if row["class_name"] == "liver" else 20
+        expected = np.sort(anomaly_map.ravel())[-n_pixels:].mean()
+        np.testing.assert_allclose(float(row["map_top_k_mean"]), expected, atol=1e-6)
+
+
+def test_the_report_says_how_scores_were_made(evaluate, network, items, report_folder):
+    evaluate(network, items, handlers(report_folder, network, top_k_by_class={"liver": 3}))
+    report = json.loads((report_folder / "metrics.json").read_text())
+    assert report["settings"] == {
+        "image_score": "released",
+        "top_k": 20,
+        "top_k_by_class": {"liver": 3},
+        "smoothing_sigma": 2,
+        "metrics": ["image", "pixel"],
+        "aupro_fpr_limit": 0.3,
+        "bootstrap_resamples": 0,
+        "bootstrap_seed": 0,
+    }
+    assert report["intervals"] is None
+    assert (report["network"]["n_samples"], report["network"]["seed"]) == (2, 333)
+
+
+def test_intervals_are_those_of_the_scores_in_the_table(evaluate, network, items, report_folder):
+    changed = handlers(report_folder, network, bootstrap_resamples=200, bootstrap_seed=5)
+    evaluate(network, items, changed)
+    report, rows = json.loads((report_folder / "metrics.json").read_text()), read_table(report_folder / "images.csv")
+    intervals = report["intervals"]
+    draws = {}
+    for place, name in enumerate(("brain", "liver")):
+        mine = [row for row in rows if row["class_name"] == name]
+        scores, labels = (np.array([float(row[key]) for row in mine]) for key in ("anomaly_score", "label"))
+        rng = np.random.default_rng([5, place])
+        picked = [rng.integers(len(mine), size=len(mine)) for _ in range(200)]
+        draws[name] = np.array(
+            [
+                roc_auc_score(labels[pick], scores[pick]) if 0 < labels[pick].sum() < len(pick) else np.nan
+                for pick in picked
+            ]
+        )
+        expected = np.nanquantile(draws[name], [0.025, 0.975])
+        np.testing.assert_allclose(intervals["classes"][name]["image_auroc"], expected, atol=1e-12)
+        assert intervals["n_skipped"][name] == np.isnan(draws[name]).sum() > 0
+    mean = np.nanmean(np.stack(list(draws.values())), axis=0)
+    np.testing.assert_allclose(intervals["mean"]["image_auroc"], np.nanquantile(mean, [0.025, 0.975]), atol=1e-12)
+    assert intervals["mean"].keys() == {"image_auroc", "image_ap", "image_f1_max"}
+
+
+def test_intervals_without_image_metrics_are_refused():
+    with pytest.raises(ValueError, match=r"The bootstrap bounds image metrics, and metrics names none; set bootstr"):
+        AnomalyEvaluation(protocol="image", metrics=["pixel"], top_k=1, smoothing_sigma=0, bootstrap_resamples=9)
+
+
 def test_only_abnormal_images_leave_image_metrics_undefined(evaluate, network, items, report_folder):
     evaluator = evaluate(network, [x for x in items if x["label"]], handlers(report_folder, network))
     metrics = read_metrics(report_folder)
@@ -152,8 +210,9 @@ def test_image_metrics_need_no_masks(evaluate, network, items, report_folder):
 
 def test_the_report_counts_images_and_lists_the_skipped(evaluate, network, items, report_folder):
     skipped = [{"image": "bad.png", "reason": "bad.png is broken"}]
-    evaluate(network, items, handlers(report_folder, network, skipped=skipped))
+    evaluate(network, items, handlers(report_folder, network, items=items, skipped=skipped))
     dataset = json.loads((report_folder / "metrics.json").read_text())["dataset"]
+    assert len(dataset.pop("checksum")) == 64
     assert dataset == {"name": "phantoms", "n_images": 12, "n_normal": 6, "n_abnormal": 6, "skipped": skipped}
 
 

@@ -24,7 +24,7 @@ def unlabelled(items) -> list[dict]:
 def handlers(network: BayesPFL, folder: Path) -> list:
     evaluation = AnomalyEvaluation(protocol="paper", metrics=[], top_k=20, smoothing_sigma=0)
     described = {"dataset_name": "pictures", "network": network.provenance, "settings": evaluation.settings}
-    return [evaluation, EvaluationReport(folder, skipped=[], **described)]
+    return [evaluation, EvaluationReport(folder, items=[], skipped=[], **described)]
 
 
 @pytest.mark.parametrize("n_runs", [1, 2])

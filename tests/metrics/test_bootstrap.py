@@ -3,13 +3,26 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from bpfl_med.metrics import bootstrap_intervals, image_metrics
+from bpfl_med.metrics import (
+    BootstrapIntervals,
+    image_metrics,
+    mean_resamples,
+    percentile_intervals,
+    resampled_metrics,
+)
 
 
 def images(n: int = 120) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     labels = (np.arange(n) % 3 == 0).astype(int)
     return rng.normal(size=n) + labels, labels
+
+
+def bootstrap_intervals(
+    scores, labels, *, rng: np.random.Generator, n_resamples: int = 1000, confidence: float = 0.95
+) -> BootstrapIntervals:
+    resamples = resampled_metrics(scores, labels, rng=rng, n_resamples=n_resamples)
+    return percentile_intervals(resamples, confidence=confidence)
 
 
 def test_agrees_with_scipy():
@@ -61,3 +74,18 @@ def test_one_class_has_no_bounds():
 def test_refuses_settings_that_cannot_work(settings: dict, message: str):
     with pytest.raises(ValueError, match=message):
         bootstrap_intervals(*images(), rng=np.random.default_rng(0), **settings)
+
+
+def test_the_mean_of_classes_is_resampled_within_each():
+    rng = np.random.default_rng(5)
+    parts = {name: resampled_metrics(*images(n), rng=rng, n_resamples=20) for name, n in (("a", 60), ("b", 90))}
+    mean = mean_resamples(parts)
+    np.testing.assert_allclose(mean["auroc"], (parts["a"]["auroc"] + parts["b"]["auroc"]) / 2)
+
+
+def test_a_class_that_defines_nothing_has_no_part_in_the_mean():
+    rng = np.random.default_rng(5)
+    defined = resampled_metrics(*images(), rng=rng, n_resamples=5)
+    undefined = resampled_metrics([0.1, 0.2], [1, 1], rng=rng, n_resamples=5)
+    np.testing.assert_array_equal(mean_resamples({"a": defined, "b": undefined})["ap"], defined["ap"])
+    assert percentile_intervals(mean_resamples({"b": undefined}), confidence=0.9).bounds["ap"] is None

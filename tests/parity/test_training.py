@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from ignite.engine import Engine, Events
 from monai.optimizers import WarmupCosineSchedule
 from parity_arrays import assert_within, read_arrays
 from torch import Tensor
 
 from bpfl_med.checkpoints import read_tensors, save_published_prompts
-from bpfl_med.losses import BayesPFLLoss, LossTerms, flow_divergence, focal_loss, orthogonal_loss
+from bpfl_med.losses import BayesPFLLoss, LossTerms, dice_loss, flow_sums, focal_loss, orthogonal_sum
 from bpfl_med.networks import BayesPFL, PromptNoise, TrainingOutput
+from bpfl_med.training import FeatureInferer, PromptTrainer, TrainingNoise, stage_1_groups, stage_2_parameters
 
 STAGES = (1, 2)
 GROUPS = ("prompt", "temperature", "PFL", "linear")
+LOSS_TERMS = ("segmentation", "classification", "prompt_flow", "orthogonal")
 DISTRIBUTIONS = ("context", "normal", "abnormal")
 # absolute
 TOLERANCES = {
@@ -132,8 +135,9 @@ def ours(
         network.stage = stage
         network.zero_grad()
         output, terms = train_forward(network, released, settings["class_names"])
-        focal = torch.stack([focal_loss(logits[:, None], mask) for logits in output.map_logits])
-        dice = torch.stack([BayesPFLLoss().dice(torch.sigmoid(logits[:, None]), mask) for logits in output.map_logits])
+        index = int(released["index_prompt"][0])
+        sums = BayesPFLLoss().sums(output, released["labels"], mask, prompt_index=index)
+        focal, dice = focal_loss(sums), dice_loss(sums)
         parts = {
             "loss": terms.total if stage == 1 else terms.classification,
             "loss_class": terms.classification,
@@ -144,12 +148,13 @@ def ours(
             "dice_per_layer": dice,
             "loss_dist_reg": terms.prompt_flow,
             "loss_text": terms.orthogonal,
-            "loss_ort_normal": orthogonal_loss(output.text[:, :1]),
-            "loss_ort_abnormal": orthogonal_loss(output.text[:, 1:]),
+            "loss_ort_normal": orthogonal_sum(output.text[:, :1]) / len(mask),
+            "loss_ort_abnormal": orthogonal_sum(output.text[:, 1:]) / len(mask),
             "pro_img": output.class_logits.flatten(1),
         }
         for name, samples in output.samples._asdict().items():
-            parts[f"kl_{name}_weighted"] = 0.01 * flow_divergence(samples, n_images=len(mask))
+            plain, shared = flow_sums(samples, len(mask), released=True)
+            parts[f"kl_{name}_weighted"] = 0.01 * (plain / len(mask) - shared / len(mask) ** 2)
         found |= {f"stage{stage}_{name}": part.detach() for name, part in parts.items()}
         parts["loss"].backward()
         gradients = {name: parameter.grad for name, parameter in network.named_parameters()}
@@ -209,61 +214,91 @@ def test_gradient_of_every_parameter(stage: int, ours: dict[str, Any], released:
     assert (norms > 0).sum() > 20  # the comparison is not empty
 
 
-def parameter_group(name: str) -> str:
-    if name.startswith("prompt_bank."):
-        return "prompt"
-    if name.startswith("log_temperature_"):
-        return "temperature"
-    return (
-        "PFL" if name.startswith(("prompt_flow.context.", "prompt_flow.normal.", "prompt_flow.abnormal.")) else "linear"
-    )
+def group_of_each_parameter(network: BayesPFL) -> dict[str, int]:
+    """The place in `GROUPS` of the stage-1 group that holds a parameter."""
+    groups = stage_1_groups(network, prompts=0, temperatures=0, flows=0, others=0)
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    return {names[id(parameter)]: place for place, group in enumerate(groups) for parameter in group["params"]}
 
 
 def test_parameter_groups(network: BayesPFL, released: dict[str, Any], in_released_layout: InReleasedLayout) -> None:
-    ours = in_released_layout(network, lambda name: torch.tensor(float(GROUPS.index(parameter_group(name)))))
+    places, in_stage_2 = group_of_each_parameter(network), {id(p) for p in stage_2_parameters(network)}
+    ours = in_released_layout(network, lambda name: torch.tensor(float(places[name])))
     stage_2 = in_released_layout(
-        network,
-        lambda name: torch.tensor(float(name.startswith("text_score."))),
+        network, lambda name: torch.tensor(float(id(network.get_parameter(name)) in in_stage_2))
     )
-    for name, group, in_stage_2 in zip(
+    for name, group, is_in_stage_2 in zip(
         released["param_names"], released["param_group_stage1"], released["param_in_stage2"], strict=True
     ):
         if name in ours:
             assert set(ours[name].flatten().tolist()) == {GROUPS.index(group)}, name
-            assert set(stage_2[name].flatten().tolist()) == {float(in_stage_2)}, name
+            assert set(stage_2[name].flatten().tolist()) == {float(is_in_stage_2)}, name
         else:
             assert "decoder." in name or ".p_mu." in name
 
 
+class ReleasedNoise(TrainingNoise):
+    """What the released program drew."""
+
+    def __init__(self, released: dict[str, Any]) -> None:
+        super().__init__(0)
+        self.released = released
+
+    def noise(self, epoch: int, step: int, indices: Sequence[int], width: int) -> PromptNoise:
+        context = self.released["eps_context"][step - 1][list(indices)][:, None]
+        return PromptNoise(context, self.released["eps_normal"][step - 1], self.released["eps_abnormal"][step - 1])
+
+    def prompt_index(self, step: int, n_prompts: int) -> int:
+        return int(self.released["index_prompt"][step - 1])
+
+
+@pytest.mark.parametrize("micro_batch_size", [None, 2])
 def test_three_steps_of_stage_1(
-    network: BayesPFL, released: dict[str, Any], settings: dict[str, Any], in_released_layout: InReleasedLayout
+    micro_batch_size: int | None,
+    network: BayesPFL,
+    released: dict[str, Any],
+    settings: dict[str, Any],
+    in_released_layout: InReleasedLayout,
 ) -> None:
-    """Losses and gradients stay right over steps, with the released groups, Adam and schedule."""
+    """The trainer itself, with the released noise: losses, learning rates and how far every parameter moves."""
     training = settings["train"]
     network = copy.deepcopy(network)
     network.stage = 1
     before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
-    groups = [
-        {
-            "params": [
-                p for name, p in network.named_parameters() if p.requires_grad and parameter_group(name) == group
-            ],
-            "lr": training["lr"][group],
-        }
-        for group in GROUPS
-    ]
-    optimizer = torch.optim.Adam(groups, betas=tuple(training["betas"]))
+    names = {"prompt": "prompts", "temperature": "temperatures", "PFL": "flows", "linear": "others"}
+    rates = {ours: training["lr"][theirs] for theirs, ours in names.items()}
+    optimizer = torch.optim.Adam(stage_1_groups(network, **rates), betas=tuple(training["betas"]))
     schedule = WarmupCosineSchedule(optimizer, training["warmup_steps"], training["total_steps"])
-    for step in range(training["steps"]):
-        rates = torch.tensor([group["lr"] for group in optimizer.param_groups]).double()
-        assert_within(rates, released["opt_lr"][step], 1e-9)
-        optimizer.zero_grad()
-        _, terms = train_forward(network, released, settings["class_names"], step)
-        losses = torch.stack([terms.segmentation, terms.classification, terms.prompt_flow, terms.orthogonal])
-        assert_within(losses, released["opt_losses"][step], 1e-4, relative=True)
-        terms.total.backward()
-        optimizer.step()
+    batch = {
+        "image": released["images"],
+        "mask": released["masks"][:, None],
+        "label": released["labels"],
+        "class_name": settings["class_names"],
+        "index": torch.arange(len(released["images"])),
+    }
+    trainer = PromptTrainer(
+        device="cpu",
+        max_epochs=1,
+        train_data_loader=[batch] * training["steps"],
+        network=network,
+        optimizer=optimizer,
+        loss_function=BayesPFLLoss(),
+        inferer=FeatureInferer(),
+        noise=ReleasedNoise(released),
+        micro_batch_size=micro_batch_size,
+        amp=False,
+    )
+    losses, learning_rates = [], []
+
+    @trainer.on(Events.ITERATION_COMPLETED)
+    def record(engine: Engine) -> None:
+        losses.append([engine.state.output[term] for term in LOSS_TERMS])
+        learning_rates.append([group["lr"] for group in optimizer.param_groups])
         schedule.step()
+
+    trainer.run()
+    assert_within(torch.tensor(learning_rates).double(), released["opt_lr"], 1e-9)
+    assert_within(torch.tensor(losses), released["opt_losses"], 1e-4, relative=True)
     change = in_released_layout(network, lambda name: network.get_parameter(name).detach() - before[name])
     for name, expected in zip(released["param_names"], released["opt_delta_l2"], strict=True):
         if name in change:

@@ -1,0 +1,1 @@
+"""Tables of this software's results beside published ones."""

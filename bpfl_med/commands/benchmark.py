@@ -1,0 +1,126 @@
+"""`bpfl-med benchmark`: evaluate data sets one after another, and put the results beside published ones."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bpfl_med.commands.overlays import overlay_file, refuse_config_syntax
+from bpfl_med.plain_errors import cause
+from bpfl_med.resources import bundle_folder
+
+_PASSED_ON = ("n_samples", "seed", "batch_size", "num_workers", "bootstrap_resamples")
+
+
+class _Run(NamedTuple):
+    """One evaluation: of which data set, with which config files and settings, to which folder."""
+
+    name: str
+    files: list[Path]
+    settings: dict[str, Any]
+    folder: Path
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Declare the command and its options."""
+    benchmark = commands.add_parser(
+        "benchmark",
+        help="evaluate data sets and write a table beside published numbers",
+        description="A data set that is finished with the same settings is not run again, and a killed run goes on "
+        "where it stopped. The table is of all results in the output folder.",
+    )
+    benchmark.add_argument(
+        "datasets",
+        nargs="+",
+        metavar="NAME=ROOT",
+        help="a name from configs/datasets or a config file, and its folder",
+    )
+    benchmark.add_argument("-o", "--output", type=Path, required=True, help="folder of results and tables")
+    benchmark.add_argument("--backbone", help="a name from configs/backbones; ViT-L/14@336 if left out")
+    benchmark.add_argument(
+        "--baseline", action="store_true", help="evaluate the training-free prompt ensemble of the backbone as well"
+    )
+    benchmark.add_argument("--prompts-file", help="trained prompts")
+    benchmark.add_argument("--layout", help="a name from configs/layouts, such as meta_json for curated copies")
+    benchmark.add_argument(
+        "--config", type=Path, action="append", default=[], metavar="FILE", help="a further config file, on top of all"
+    )
+    benchmark.add_argument("--n-samples", type=int, help="Monte Carlo samples")
+    benchmark.add_argument("--seed", type=int, help="of the Monte Carlo noise")
+    benchmark.add_argument("--batch-size", type=int, help="pictures at a time")
+    benchmark.add_argument("--num-workers", type=int, help="processes that load pictures")
+    benchmark.add_argument(
+        "--bootstrap-resamples", type=int, metavar="N", help="bound image metrics by the bootstrap over images"
+    )
+    return benchmark
+
+
+def run(options: argparse.Namespace, failures: list[str]) -> None:
+    """Evaluate each data set that is not finished, and write the tables; add a sentence for each that failed."""
+    from bpfl_med.benchmark.comparison import compare
+    from bpfl_med.benchmark.published import load_published
+    from bpfl_med.benchmark.run_result import read_results
+    from bpfl_med.benchmark.tables import write_tables
+
+    for planned in _plan(options):
+        try:
+            _evaluate(planned)
+        except Exception as error:
+            if options.debug:
+                raise
+            failures.append(f"{planned.folder}: {' '.join(str(cause(error)).split())}")
+    results = read_results(options.output)
+    if results:
+        for path in write_tables(compare(results, load_published()), options.output):
+            print(path)
+
+
+def _plan(options: argparse.Namespace) -> list[_Run]:
+    """Give all evaluations, or raise before the first if one of them cannot be."""
+    configs = bundle_folder() / "configs"
+    above = [overlay_file("layouts", options.layout)] if options.layout else []
+    above += [overlay_file("backbones", options.backbone)] if options.backbone else []
+    shared = {key: value for key in _PASSED_ON if (value := getattr(options, key)) is not None}
+    prompts = {"prompts_file": options.prompts_file} if options.prompts_file else {}
+    variants: list[tuple[str, list[Path], dict[str, Any]]] = [("bayes_pfl", [], prompts)]
+    if options.baseline:
+        variants.append(("prompt_ensemble", [overlay_file("baselines", "prompt_ensemble")], {}))
+    runs = []
+    for text in options.datasets:
+        name, separator, root = text.partition("=")
+        if not separator:
+            raise ValueError(f"write NAME=ROOT, a data set's name and its folder, got {text!r}")
+        if not Path(root).is_dir():
+            raise ValueError(f"There is no folder {root}; give the one where {name} lies")
+        own = Path(name)
+        file = own if own.suffix in (".yaml", ".yml", ".json") else overlay_file("datasets", name)
+        for variant, extra, settings in variants:
+            folder = options.output / variant / file.stem
+            places = {"bundle_root": str(bundle_folder()), "dataset_dir": root, "output_dir": str(folder)}
+            given = {**places, **shared, **settings}
+            refuse_config_syntax(given)
+            files = [configs / "inference.json", configs / "evaluate.json", file, *above, *extra, *options.config]
+            runs.append(_Run(file.stem, files, given, folder))
+    return runs
+
+
+def _evaluate(planned: _Run) -> None:
+    """Run one evaluation to its end, unless it is there."""
+    from monai.bundle import ConfigWorkflow
+
+    from bpfl_med.benchmark.run_result import RunResult
+
+    workflow = ConfigWorkflow(
+        config_file=[str(file) for file in planned.files], workflow_type="infer", logging_file=False, **planned.settings
+    )
+    workflow.initialize()
+    report, journal = (workflow.parser.get_parsed_content(name) for name in ("report", "journal"))
+    is_finished = report.is_written and not journal.folder.exists()
+    if not is_finished:
+        print(f"{planned.folder}: {report.description['dataset']['n_images']} images ...", flush=True)
+        workflow.run()
+        workflow.finalize()
+    result = RunResult.read(planned.folder)
+    metrics = ", ".join(f"{name} {value:.1f}" for name, value in result.metrics.items()) or "no metric is defined"
+    print(f"{planned.folder}: {'was finished' if is_finished else 'done'}: {metrics}", flush=True)

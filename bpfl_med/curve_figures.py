@@ -1,0 +1,105 @@
+"""Figures of curves and histograms for people, in colours and lines that the colour-blind can tell apart."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from bpfl_med.metrics import OperatingPoints
+
+# Okabe and Ito's palette, made for colour-blind readers; beyond its eight colours the line style changes.
+_COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442")
+_LINES = ("solid", "dashed", "dotted", "dashdot")
+_LABELS = {
+    0: ("labelled normal", "#0072B2", "//"),
+    1: ("labelled abnormal", "#E69F00", ""),
+    None: ("no label", "#999999", ""),
+}
+_N_BINS = 30
+_DPI = 100
+
+
+class ScoreGroup(NamedTuple):
+    """Scores of one class for a histogram.
+
+    Attributes:
+        scores: by label: 0 normal, 1 abnormal, None without one.
+        threshold: where a line is drawn, or None.
+    """
+
+    scores: Mapping[int | None, Sequence[float]]
+    threshold: float | None
+
+
+def curves_picture(
+    curves: Mapping[str, Mapping[str, OperatingPoints]], *, title: str, footer: str | None
+) -> Image.Image:
+    """Draw ROC and precision-recall curves.
+
+    Args:
+        curves: of each level, a row of the figure, the curves of each class.
+        title: above all.
+        footer: a sentence below all that must not be overlooked, or None.
+    """
+    figure = _figure(9.5, 3.9 * len(curves), title, footer)
+    grid = figure.subplots(len(curves), 2, squeeze=False)
+    for (roc, precision_recall), (level, by_class) in zip(grid, curves.items(), strict=True):
+        for place, (class_name, points) in enumerate(by_class.items()):
+            colour, line = _COLOURS[place % len(_COLOURS)], _LINES[place // len(_COLOURS) % len(_LINES)]
+            style = {"color": colour, "linestyle": line, "linewidth": 1.2, "label": class_name}
+            roc.plot(points.false_positive_rate, points.true_positive_rate, **style)
+            # Average precision is the area below these steps.
+            recall, precision = np.append(0, points.recall), np.append(points.precision[0], points.precision)
+            precision_recall.plot(recall, precision, drawstyle="steps-pre", **style)
+        roc.plot([0, 1], [0, 1], color="#999999", linewidth=0.6)
+        roc.set(title=f"{level}: ROC", xlabel="false positive rate", ylabel="true positive rate")
+        precision_recall.set(title=f"{level}: precision and recall", xlabel="recall", ylabel="precision")
+        for axes in (roc, precision_recall):
+            axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+        legend = precision_recall.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=7, frameon=False)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+    return _drawn(figure)
+
+
+def histograms_picture(groups: Mapping[str, ScoreGroup], *, title: str, footer: str | None) -> Image.Image:
+    """Draw a histogram of the scores of each class, one colour and hatch a label."""
+    n_columns = min(3, len(groups))
+    n_rows = -(-len(groups) // n_columns)
+    figure = _figure(3.6 * n_columns + 0.8, 2.6 * n_rows + 0.6, title, footer)
+    grid = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    for axes, (class_name, group) in zip(grid, groups.items(), strict=False):
+        everything = np.concatenate([np.asarray(scores, float) for scores in group.scores.values()])
+        bins = np.histogram_bin_edges(everything, _N_BINS)
+        for label, scores in group.scores.items():
+            name, colour, hatch = _LABELS[label]
+            style = {"color": colour, "alpha": 0.55, "hatch": hatch, "edgecolor": colour}
+            axes.hist(scores, bins, label=f"{name}: {len(scores)}", **style)
+        if group.threshold is not None:
+            axes.axvline(group.threshold, color="#000000", linestyle="dashed", linewidth=1, label="best F1")
+        axes.set_title(class_name, fontsize=8, parse_math=False)
+        axes.tick_params(labelsize=7)
+        axes.legend(fontsize=6, frameon=False)
+    for axes in grid[len(groups) :]:
+        axes.set_axis_off()
+    return _drawn(figure)
+
+
+def _figure(width: float, height: float, title: str, footer: str | None) -> Figure:
+    figure = Figure(figsize=(width, height + 0.5), dpi=_DPI, layout="constrained")
+    figure.suptitle(title, fontsize=10, parse_math=False)
+    if footer:
+        figure.supxlabel(footer, fontsize=7, color="#B00020", wrap=True, parse_math=False)
+    return figure
+
+
+def _drawn(figure: Figure) -> Image.Image:
+    data = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(data, metadata={"Software": None})
+    return Image.open(data)

@@ -1,0 +1,48 @@
+"""Curves of loss and validation over the epochs of a training."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+# Of Okabe and Ito's palette, made for colour-blind readers; the markers tell the lines apart as well.
+_STYLES = [("#0072B2", "o"), ("#E69F00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#000000", "v")]
+_TERMS = ("loss", "classification", "segmentation", "prompt_flow", "orthogonal")
+_METRICS = ("val_pixel_ap", "val_pixel_auroc", "val_image_ap", "val_image_auroc")
+
+
+def training_curves(rows: Sequence[Mapping[str, Any]]) -> Image.Image:
+    """Draw the loss terms above and the validation below, with a line where stage 2 begins.
+
+    Args:
+        rows: one an epoch, as `training.csv` has them.
+    """
+    figure = Figure(figsize=(7.2, 6.4), dpi=100, layout="constrained")
+    losses, metrics = figure.subplots(2, 1, sharex=True)
+    _draw(losses, rows, _TERMS, "loss (mean of an epoch's steps)")
+    _draw(metrics, rows, _METRICS, "validation (mean of its classes)")
+    metrics.set_xlabel("epoch")
+    metrics.set_ylim(-0.02, 1.02)
+    data = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(data, metadata={"Software": None})
+    return Image.open(data)
+
+
+def _draw(axes: Any, rows: Sequence[Mapping[str, Any]], names: Sequence[str], label: str) -> None:
+    epochs = [row["epoch"] for row in rows]
+    for name, (colour, marker) in zip(names, _STYLES, strict=False):
+        values = [row.get(name) for row in rows]
+        if any(value is not None for value in values):
+            values = [float("nan") if value is None else value for value in values]
+            axes.plot(epochs, values, color=colour, marker=marker, markersize=4, label=name.removeprefix("val_"))
+    second = [row["epoch"] for row in rows if row["stage"] == 2]
+    if second:
+        axes.axvline(second[0] - 0.5, color="#888888", linestyle="dashed", label="stage 2 begins")
+    axes.set_ylabel(label)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)

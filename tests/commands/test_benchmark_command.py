@@ -1,0 +1,96 @@
+"""`bpfl-med benchmark` over small data sets, with the demonstration backbone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from bpfl_med import cli
+from bpfl_med.demo import write_phantom_images
+
+OVERLAY = "{image_size: 64, n_samples: 2, num_workers: 0, n_pictures: 0, n_cases: 0}"
+
+
+@pytest.fixture
+def sets(tmp_path: Path) -> Path:
+    """Phantoms as BrainMRI and as Kvasir-SEG are distributed."""
+    phantoms = write_phantom_images(tmp_path / "phantoms", n_per_class=2, seed=4)
+    for ours, theirs in (("normal", "no"), ("abnormal", "yes")):
+        shutil.copytree(phantoms / "brain" / ours, tmp_path / "brains" / theirs)
+    shutil.copytree(phantoms / "liver/abnormal", tmp_path / "polyps/images")
+    shutil.copytree(phantoms / "liver/mask", tmp_path / "polyps/masks")
+    for folder in ("images", "masks"):
+        for path in (tmp_path / "polyps" / folder).iterdir():
+            path.rename(path.with_suffix(".jpg"))
+    (tmp_path / "small.yaml").write_text(OVERLAY)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # the bundle sets it
+    monkeypatch.setattr("bpfl_med.handlers.EvaluationFigures.attach", lambda handler, engine: None)  # takes long
+
+
+def benchmark(sets: Path, *options: object) -> int:
+    given = ("benchmark", *options, "-o", sets / "out", "--backbone", "demo", "--config", sets / "small.yaml")
+    return cli.main([str(option) for option in given])
+
+
+def test_sets_and_baseline_stand_in_one_table(sets, capsys):
+    assert benchmark(sets, f"brain_mri={sets}/brains", f"kvasir_seg={sets}/polyps", "--baseline") == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == f"{sets}/out/bayes_pfl/brain_mri: 4 images ..."
+    assert said[1].startswith(f"{sets}/out/bayes_pfl/brain_mri: done: image_auroc ")
+    assert said[-4:] == [f"{sets}/out/table.{suffix}" for suffix in ("md", "tex", "csv", "json")]
+    table = (sets / "out/table.md").read_text()
+    for name in ("bayes_pfl", "prompt_ensemble"):
+        report = json.loads((sets / f"out/{name}/brain_mri/metrics.json").read_text())
+        mean = report["metrics"]["mean"]
+        shown = " / ".join(f"{100 * mean[f'image_{key}']:.1f}" for key in ("auroc", "f1_max", "ap"))
+        assert f"| **{report['network']['name']} on demo (random weights, seed 333), UNTRAINED** | {shown} |" in table
+        assert f"> **{report['notice']}**" in table
+    assert "| AdaCLIP | 94.4 / - / 93.1 [P] |" in table
+    assert "BrainMRI: ours are of 4 images (2 normal, 2 abnormal), published ones of 153 (" in table
+
+
+def test_a_finished_set_is_run_again_only_with_other_settings(sets, capsys):
+    command = (f"brain_mri={sets}/brains",)
+    assert benchmark(sets, *command) == 0
+    written = (sets / "out/bayes_pfl/brain_mri/metrics.json").stat().st_mtime_ns
+    capsys.readouterr()
+    assert benchmark(sets, *command) == 0
+    assert capsys.readouterr().out.startswith(f"{sets}/out/bayes_pfl/brain_mri: was finished: image_auroc ")
+    assert (sets / "out/bayes_pfl/brain_mri/metrics.json").stat().st_mtime_ns == written
+    assert benchmark(sets, *command, "--seed", 7) == 0
+    assert ": done: " in capsys.readouterr().out
+    assert json.loads((sets / "out/bayes_pfl/brain_mri/metrics.json").read_text())["network"]["seed"] == 7
+
+
+def test_one_bad_set_does_not_cost_the_others(sets, capsys):
+    (sets / "brains/yes/bad.jpg").write_bytes(b"no picture")
+    assert benchmark(sets, f"brain_mri={sets}/brains", f"kvasir_seg={sets}/polyps") == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    folder, picture = sets / "out/bayes_pfl/brain_mri", sets / "brains/yes/bad.jpg"
+    assert f"bpfl-med: {folder}: 1 of 5 items of the data set cannot be used: {picture}" in last
+    table = (sets / "out/table.md").read_text()
+    assert "Kvasir-SEG" in table
+    assert "BrainMRI" not in table
+
+
+@pytest.mark.parametrize(
+    ("dataset", "sentence"),
+    [
+        ("brain_mri", "write NAME=ROOT, a data set's name and its folder, got 'brain_mri'"),
+        ("brain_mri=/nowhere", "There is no folder /nowhere; give the one where brain_mri lies"),
+        ("brain_mr=/", "there is no preset 'brain_mr' in configs/datasets; there are br35h, brain_mri"),
+    ],
+)
+def test_a_mistake_is_told_before_any_set_is_run(sets, capsys, dataset, sentence):
+    assert benchmark(sets, f"kvasir_seg={sets}/polyps", dataset) == 2
+    assert capsys.readouterr().err.startswith(f"bpfl-med: {sentence}")
+    assert not (sets / "out").exists()

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from unittest import mock
+
+import pytest
+import torch
+from safetensors import SafetensorError
+
+from bpfl_med.networks import BayesPFL, CLIPBackbone
+from bpfl_med.training import FeatureInferer
+
+IMAGES = torch.randn(3, 3, 48, 48, generator=torch.Generator().manual_seed(0))
+
+
+def test_features_come_back_to_the_bit_without_the_tower(tmp_path: Path, network: BayesPFL) -> None:
+    inferer = FeatureInferer(tmp_path)
+    expected = network.encode_image(IMAGES)
+    assert all(map(torch.equal, inferer(IMAGES, network), expected))
+    with mock.patch.object(CLIPBackbone, "encode_image", side_effect=AssertionError("the tower was run")):
+        again = inferer(IMAGES.flip(0), network)
+    assert torch.equal(again.global_feature, expected.global_feature.flip(0))
+    assert torch.equal(again.patch_tokens, expected.patch_tokens.flip(1))
+
+
+def test_nothing_is_written_without_a_folder(tmp_path: Path, network: BayesPFL) -> None:
+    assert all(map(torch.equal, FeatureInferer()(IMAGES, network), network.encode_image(IMAGES)))
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_picture_backbone_or_block_is_another_entry(tmp_path: Path, network: BayesPFL) -> None:
+    inferer = FeatureInferer(tmp_path)
+    inferer(IMAGES[:1], network)
+    inferer(IMAGES[:1] + 1e-3, network)
+    inferer(IMAGES[:1], BayesPFL(network.backbone, feature_blocks=(1, 4)))
+    other = copy.deepcopy(network)
+    other.backbone.checksum = "another"
+    inferer(IMAGES[:1], other)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inferer(IMAGES[:1], network)
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 5
+
+
+def test_a_damaged_entry_is_no_features(tmp_path: Path, network: BayesPFL) -> None:
+    inferer = FeatureInferer(tmp_path)
+    inferer(IMAGES[:1], network)
+    (entry,) = tmp_path.rglob("*.safetensors")
+    entry.write_bytes(entry.read_bytes()[:100])
+    with pytest.raises(SafetensorError):
+        inferer(IMAGES[:1], network)
