@@ -163,9 +163,9 @@ class VolumeInferer(Inferer):
             scored = [index for index, is_filled in zip(indices, filled.tolist(), strict=True) if is_filled]
             maps[scored] = _resized(prediction.anomaly_map, size)[:, 0].cpu().numpy()
             spreads[scored] = _resized(prediction.uncertainty, size)[:, 0].cpu().numpy()
-            for place, index in enumerate(scored):
-                score, deviation = float(prediction.text_score[place]), float(prediction.score_std[place])
-                result.slices[index] = _row(index, score, deviation, float(prediction.anomaly_map[place].max()))
+            scores = (prediction.text_score, prediction.score_std, prediction.anomaly_map.amax((1, 2, 3)))
+            for index, (score, deviation, map_max) in zip(scored, torch.stack(scores, 1).tolist(), strict=True):
+                result.slices[index] = _row(index, score, deviation, map_max)
         result.seconds = time.perf_counter() - started
         return result
 

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
@@ -15,14 +15,15 @@ from torch import nn
 
 from bpfl_med.networks.anomaly_map import anomaly_map_moments, pair_logits
 from bpfl_med.networks.class_names import start_token_id, tokenize_class_names
-from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures
+from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures, Precision
+from bpfl_med.networks.linear_kernel import KernelSetting
 from bpfl_med.networks.patch_pooling import PatchPooling
 from bpfl_med.networks.prompt_bank import PromptBank
 from bpfl_med.networks.prompt_flow import Conditioning, PromptFlow, PromptSamples
 from bpfl_med.networks.prompt_noise import PromptNoise
 from bpfl_med.networks.residual_cross_attention import ResidualCrossAttention
 from bpfl_med.networks.text_score import ImagePart, TextScore
-from bpfl_med.networks.untrained_notice import untrained_notice
+from bpfl_med.networks.weights_notice import weights_notice
 
 _RECORD_BYTES = 4096
 
@@ -85,6 +86,12 @@ class BayesPFL(nn.Module):
         class_name: what images show when :meth:`forward` is not told.
         seed: of the initial weights and of the Monte Carlo noise.
         chunk_bytes: how much memory upsampled maps may take at a time.
+        linear_kernel: how float32 linear layers are computed on a CPU, "auto", "linear" or "convolution"; see
+            :func:`~bpfl_med.networks.linear_kernel.choose_kernel`. Results differ by rounding alone.
+        precision: of linear layers and attention of both towers: "float32", "bfloat16" (for processors that have it)
+            or "float16" (for accelerators); see :meth:`CLIPBackbone.set_precision`. The benchmark measures the error.
+        compile_options: run the image tower through `torch.compile` with these, such as {"mode": "reduce-overhead"} for
+            CUDA graphs; None for not at all.
 
     Attributes:
         trained: whether the prompts were trained; reports say so where they were not.
@@ -121,6 +128,9 @@ class BayesPFL(nn.Module):
         class_name: str = "object",
         seed: int = 333,
         chunk_bytes: int = 2**24,
+        linear_kernel: KernelSetting = "auto",
+        precision: Precision = "float32",
+        compile_options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         hidden_width = hidden_width or backbone.vision_width // 2
@@ -139,6 +149,8 @@ class BayesPFL(nn.Module):
         }
         _check_choice("ensemble", ensemble, ("image", "text"))
         _check_choice("stage", stage, (1, 2))
+        _check_choice("linear_kernel", linear_kernel, get_args(KernelSetting))
+        _check_choice("precision", precision, get_args(Precision))
         for name in ("n_prompts", "context_length", "state_length", "n_flows"):
             _check_positive(name, self.hyper_parameters[name])
         self.ensemble = ensemble
@@ -148,6 +160,11 @@ class BayesPFL(nn.Module):
         self.trained = False
         self.threshold: float | None = None
         self.backbone = backbone
+        backbone.linear_kernel = linear_kernel
+        if precision != "float32":
+            backbone.set_precision(precision)
+        if compile_options is not None:
+            backbone.compile_image_tower(**compile_options)
         width, vision_width, n_layers = backbone.embed_dim, backbone.vision_width, len(feature_blocks)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed every accelerator
@@ -201,7 +218,9 @@ class BayesPFL(nn.Module):
             "stage": self.stage,
             "n_samples": self.n_samples,
             "seed": self.seed,
-            "caution": "UNTRAINED" if self.notice else None,
+            "linear_kernel": self.backbone.kernel,
+            "precision": self.backbone.precision,
+            "caution": self.notice.split()[0] if self.notice else None,
             "notice": self.notice,
         }
 
@@ -222,8 +241,9 @@ class BayesPFL(nn.Module):
 
     @property
     def notice(self) -> str | None:
-        """A sentence for every place where numbers appear, if backbone or prompts are untrained; else None."""
-        return untrained_notice({"CLIP backbone": self.backbone.pretrained, "prompts": self.trained})
+        """A sentence for every place where numbers appear, or None; see :func:`weights_notice`."""
+        is_trained = {"CLIP backbone": self.backbone.pretrained, "prompts": self.trained}
+        return weights_notice(is_trained, self.backbone.notice)
 
     def forward(self, image: torch.Tensor, class_names: Sequence[str] | None = None) -> torch.Tensor:
         """Give the anomaly map alone, for exports and for tools that expect one tensor; see :meth:`predict`.
@@ -318,14 +338,21 @@ class BayesPFL(nn.Module):
             features: of N images.
             text: normalised text features [N, 2, R, B, C], or [1, 2, R, B, C] to use the same text for all images.
         """
-        if self.ensemble == "text":
-            text = F.normalize(text.mean((2, 3), keepdim=True), dim=-1)
-        n_images, size = len(features.global_feature), self.backbone.image_size
-        pairs = text.flatten(2, 3).expand(n_images, -1, -1, -1)
-        mean, deviation = anomaly_map_moments(self._pair_logits(features, pairs), size, chunk_bytes=self.chunk_bytes)
-        class_logits = self._class_logits(features, pairs).to(mean.dtype)
-        probability = torch.sigmoid(class_logits[:, 1] - class_logits[:, 0])
-        return Prediction(mean, probability.mean(1), deviation, probability.std(1, correction=0))
+        anomaly_map, uncertainty = self.decode_map(features, text)
+        text_score, score_std = self.decode_score(features, text)
+        return Prediction(anomaly_map, text_score, uncertainty, score_std)
+
+    def decode_map(self, features: ImageFeatures, text: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give the first and third field of :meth:`decode`: the map and its spread."""
+        logits = self._pair_logits(features, self._text_pairs(features, text))
+        return anomaly_map_moments(logits, self.backbone.image_size, chunk_bytes=self.chunk_bytes)
+
+    def decode_score(self, features: ImageFeatures, text: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give the second and fourth field of :meth:`decode`: the text score and its spread."""
+        logits = self._class_logits(features, self._text_pairs(features, text))
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        probability = torch.sigmoid(logits[:, 1] - logits[:, 0])
+        return probability.mean(1), probability.std(1, correction=0)
 
     def training_output(
         self, features: ImageFeatures, class_names: Sequence[str], noise: PromptNoise, *, prompt_index: int
@@ -345,9 +372,15 @@ class BayesPFL(nn.Module):
         map_logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=True)
         return TrainingOutput(self._class_logits(features, text), text, map_logits, samples)
 
+    def _text_pairs(self, features: ImageFeatures, text: torch.Tensor) -> torch.Tensor:
+        """Give the text pairs [N, 2, M, C] that images are scored with."""
+        if self.ensemble == "text":
+            text = F.normalize(text.mean((2, 3), keepdim=True), dim=-1)
+        return text.flatten(2, 3).expand(len(features.global_feature), -1, -1, -1)
+
     def _pair_logits(self, features: ImageFeatures, text: torch.Tensor) -> torch.Tensor:
         """Give the map logits [L, N, M, g, g] of text pairs [N, 2, M, C]."""
-        patches, refined = self.cross_attention(features.patch_tokens, text.flatten(1, 2))
+        patches, refined = self.cross_attention(features.patch_tokens, text.flatten(1, 2), kernel=self.backbone.kernel)
         return pair_logits(patches, refined.unflatten(2, (2, -1)), self.log_temperature_pixel)
 
     def _class_logits(self, features: ImageFeatures, text: torch.Tensor) -> torch.Tensor:

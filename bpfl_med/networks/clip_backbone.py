@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,10 @@ from open_clip.transformer import QuickGELU, ResidualAttentionBlock
 from torch import nn
 
 from bpfl_med.networks.class_names import vocabulary_size
+from bpfl_med.networks.linear_kernel import Kernel, KernelSetting, choose_kernel
 from bpfl_med.networks.transformer_block import transformer_block
+
+Precision = Literal["float32", "bfloat16", "float16"]
 
 
 class ImageFeatures(NamedTuple):
@@ -37,12 +40,20 @@ class CLIPBackbone(nn.Module):
         image_size: height and width of the input in pixels; the positional embedding is resized to it.
         name: how people call the weights, such as "ViT-L-14-336 openai".
         pretrained: whether the weights were trained; reports say so where they were not.
+        notice: a sentence that must stand wherever numbers of these weights do, or None; its first word stands where
+            there is no room for more.
+
+    Attributes:
+        linear_kernel: how float32 linear layers are computed on a CPU, see
+            :func:`~bpfl_med.networks.linear_kernel.choose_kernel`.
 
     Raises:
         ValueError: if the architecture cannot carry the method, or the patch size does not divide `image_size`.
     """
 
-    def __init__(self, clip: CLIP, *, image_size: int, name: str, pretrained: bool = True) -> None:
+    def __init__(
+        self, clip: CLIP, *, image_size: int, name: str, pretrained: bool = True, notice: str | None = None
+    ) -> None:
         super().__init__()
         _check_architecture(clip, name)
         patch_size = clip.visual.patch_size[0]
@@ -53,6 +64,9 @@ class CLIPBackbone(nn.Module):
             )
         self.name = name
         self.pretrained = pretrained
+        self.notice = notice
+        self.linear_kernel: KernelSetting = "auto"
+        self._compiled_image_tower: Callable[..., ImageFeatures] | None = None
         self.image_size = image_size
         self.patch_size = patch_size
         self.grid_size = image_size // patch_size
@@ -89,6 +103,27 @@ class CLIPBackbone(nn.Module):
         return "quick_gelu" if isinstance(gelu, QuickGELU) else "gelu"
 
     @property
+    def kernel(self) -> Kernel:
+        """How linear layers are computed here and now."""
+        return choose_kernel(self.linear_kernel, self.clip.text_projection)
+
+    @property
+    def precision(self) -> str:
+        """The type that both towers' attention is computed in, such as "float32"."""
+        return str(self._blocks()[0].attn.out_proj.weight.dtype).removeprefix("torch.")
+
+    def set_precision(self, precision: Precision) -> None:
+        """Compute linear layers and attention of both towers in another type, and keep their weights in it.
+
+        bfloat16 leaves the perceptrons out: they would double the error of its 8 bits. Embeddings, norms and the
+        residual stream stay as they are.
+        """
+        for block in self._blocks():
+            block.attn.to(getattr(torch, precision))
+            if precision != "bfloat16":
+                block.mlp.to(getattr(torch, precision))
+
+    @property
     def record(self) -> dict[str, Any]:
         """What a report must say of the backbone."""
         return {
@@ -112,13 +147,28 @@ class CLIPBackbone(nn.Module):
             raise ValueError(
                 f"The network takes images [N, 3, {self.image_size}, {self.image_size}], got {list(image.shape)}"
             )
+        if self._compiled_image_tower is None or image.device.type == "meta":
+            return self._image_tower(image, blocks)
+        # A CUDA graph gives the same memory every time, so what it gave is copied before it runs again.
+        return ImageFeatures(*(part.clone() for part in self._compiled_image_tower(self, image, blocks)))
+
+    def compile_image_tower(self, **options: Any) -> None:
+        """Run the image tower through `torch.compile` from now on.
+
+        Args:
+            options: of `torch.compile`, such as mode="reduce-overhead" for CUDA graphs.
+        """
+        # The plain function, not the method of this object, so that a copy of the backbone runs its own weights.
+        self._compiled_image_tower = torch.compile(type(self)._image_tower, **options)
+
+    def _image_tower(self, image: torch.Tensor, blocks: Sequence[int]) -> ImageFeatures:
         visual = self.clip.visual
         patches = visual.conv1(image).flatten(2).transpose(1, 2)
         tokens = torch.cat([visual.class_embedding.expand(len(image), 1, -1), patches], dim=1)
         tokens = visual.ln_pre(tokens + visual.positional_embedding)
-        tapped = []
+        tapped, kernel = [], self.kernel
         for number, block in enumerate(visual.transformer.resblocks, start=1):
-            tokens = transformer_block(block, tokens)
+            tokens = transformer_block(block, tokens, kernel=kernel)
             if number in blocks:
                 tapped.append(tokens[:, 1:])
         return ImageFeatures(visual.ln_post(tokens[:, 0]) @ visual.proj, torch.stack(tapped))
@@ -145,12 +195,17 @@ class CLIPBackbone(nn.Module):
         n_prefix, (n_endings, n_ending) = prefix.shape[1], endings.shape[1:3]
         positions = self.clip.positional_embedding[: n_prefix + n_ending]
         tokens = torch.cat([prefix + positions[:n_prefix], (endings + positions[n_prefix:]).flatten(1, 2)], dim=1)
-        mask = _branching_causal_mask(n_prefix, n_endings, n_ending).to(tokens.device)
+        mask = _branching_causal_mask(n_prefix, n_endings, n_ending, tokens.device)
+        kernel = self.kernel
         for block in self.clip.transformer.resblocks:
-            tokens = transformer_block(block, tokens, mask)
+            tokens = transformer_block(block, tokens, mask, kernel=kernel)
         endings = tokens[:, n_prefix:].unflatten(1, (n_endings, n_ending))
         index = end_index.view(-1, 1, 1, 1).expand(-1, n_endings, 1, endings.shape[-1])
         return self.clip.ln_final(endings.gather(2, index).squeeze(2)) @ self.clip.text_projection
+
+    def _blocks(self) -> list[ResidualAttentionBlock]:
+        """The transformer blocks of both towers."""
+        return [*self.clip.visual.transformer.resblocks, *self.clip.transformer.resblocks]
 
 
 def resize_positional_embedding(embedding: torch.Tensor, grid_size: int) -> torch.Tensor:
@@ -175,12 +230,12 @@ def weights_checksum(clip: CLIP) -> str:
     return digest.hexdigest()
 
 
-def _branching_causal_mask(n_prefix: int, n_endings: int, n_ending: int) -> torch.Tensor:
+def _branching_causal_mask(n_prefix: int, n_endings: int, n_ending: int, device: torch.device) -> torch.Tensor:
     """Build the mask [T, T] of a prefix and endings that see it and themselves, but not one another."""
     length = n_prefix + n_endings * n_ending
-    branch = torch.arange(length).sub(n_prefix).div(n_ending, rounding_mode="floor").clamp(min=-1)
+    branch = torch.arange(length, device=device).sub(n_prefix).div(n_ending, rounding_mode="floor").clamp(min=-1)
     visible = (branch[None, :] == -1) | (branch[:, None] == branch[None, :])
-    return visible & torch.ones(length, length, dtype=torch.bool).tril()
+    return visible & torch.ones(length, length, dtype=torch.bool, device=device).tril()
 
 
 def _check_architecture(clip: CLIP, name: str) -> None:

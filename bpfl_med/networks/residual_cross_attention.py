@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from bpfl_med.networks.linear_kernel import Kernel, linear
+
 
 class ResidualCrossAttention(nn.Module):
     r"""Refine text features by the patches of each tapped layer.
@@ -34,19 +36,25 @@ class ResidualCrossAttention(nn.Module):
         self.patch_projection = nn.Parameter(0.02 * torch.randn(n_layers, embed_dim, vision_width))
         self.query = nn.Linear(embed_dim, embed_dim) if attend else None
 
-    def forward(self, patch_tokens: torch.Tensor, text: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, patch_tokens: torch.Tensor, text: torch.Tensor, *, kernel: Kernel = "linear"
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Project the patches and refine the text.
 
         Args:
             patch_tokens: F_l [L, N, S, V].
             text: T [N, M, C], normalised.
+            kernel: how a float32 linear layer is computed on a CPU.
 
         Returns:
             Projected patches [L, N, S, C] and refined text features [L, N, M, C], both normalised.
         """
         n_layers, n_images = patch_tokens.shape[:2]
-        projected = torch.bmm(patch_tokens.flatten(1, 2), self.patch_projection.transpose(1, 2))
-        patches = F.normalize(projected, dim=-1).unflatten(1, (n_images, -1))
+        projected = [
+            linear(tokens, weight, None, kernel)
+            for tokens, weight in zip(patch_tokens, self.patch_projection, strict=True)
+        ]
+        patches = F.normalize(torch.stack(projected), dim=-1)
         text = text.expand(n_layers, n_images, -1, -1)
         if self.query is None:
             return patches, text

@@ -54,7 +54,8 @@ class FeatureInferer(Inferer):
         kind = image.device.type
         autocast = str(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else None
         blocks = network.hyper_parameters["feature_blocks"]
-        depends_on = [backbone.checksum, backbone.activation, blocks, str(image.dtype), autocast]
+        computed_by = [backbone.kernel, backbone.precision, str(image.dtype), autocast]
+        depends_on = [backbone.checksum, backbone.activation, blocks, *computed_by]
         digest = hashlib.sha256(json.dumps(depends_on).encode())
         digest.update(image.detach().cpu().contiguous().view(torch.uint8).numpy().data)
         name = digest.hexdigest()

@@ -106,3 +106,16 @@ def test_another_vocabulary_is_refused() -> None:
         clip = open_clip.CLIP(embed_dim=64, vision_cfg=SMALL_VISION, text_cfg={**SMALL_TEXT, "vocab_size": 32000})
     with pytest.raises(ValueError, match="in CLIP's 49408 tokens"):
         CLIPBackbone(clip, image_size=16, name="tiny")
+
+
+def test_a_compiled_tower_gives_the_same(small_clip: open_clip.CLIP) -> None:
+    """By the compiler's front ends alone, which need no C++ compiler."""
+    backbone = CLIPBackbone(copy.deepcopy(small_clip), image_size=32, name="tiny")
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    expected = backbone.encode_image(images, (2, 4))
+    backbone.compile_image_tower(backend="aot_eager")
+    other = copy.deepcopy(backbone)
+    other.clip.visual.proj.data *= 2
+    torch.testing.assert_close(backbone.encode_image(images, (2, 4)), expected, rtol=0, atol=1e-5)
+    doubled = other.encode_image(images, (2, 4)).global_feature
+    torch.testing.assert_close(doubled, 2 * expected.global_feature, rtol=0, atol=2e-5)

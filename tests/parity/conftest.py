@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from bpfl_med.checkpoints import load_bayes_pfl
 from bpfl_med.networks import BayesPFL
+from bpfl_med.networks.linear_kernel import Kernel
 
 
 @pytest.fixture(scope="session")
@@ -22,12 +23,14 @@ def settings(tiny_a: Path) -> dict[str, Any]:
     return json.loads((tiny_a / "config.json").read_text())
 
 
-@pytest.fixture(scope="module")
-def network(tiny_a: Path, settings: dict[str, Any]) -> BayesPFL:
-    return load_bayes_pfl(
+@pytest.fixture(scope="module", params=get_args(Kernel))
+def network(request: pytest.FixtureRequest, tiny_a: Path, settings: dict[str, Any]) -> BayesPFL:
+    network = load_bayes_pfl(
         tiny_a / "clip.pt",
         tiny_a / "prompts.pth",
         image_size=settings["image_size"],
         feature_blocks=settings["features_list"],
         n_samples=settings["sample_num"],
     )
+    network.backbone.linear_kernel = request.param
+    return network

@@ -39,7 +39,7 @@ TOLERANCES = {
     "var_abnormal": 1e-5,
     "z_abnormal": 5e-5,
     "logdet_abnormal": 1e-3,
-    "text_embeddings_raw": 2e-5,  # not normalised: eight times as long
+    "text_embeddings_raw": 4e-5,  # not normalised: eight times as long
     "text_embeddings": 1e-5,
     "pro_img_stage1": 2e-5,
     "pro_img_stage2": 2e-5,

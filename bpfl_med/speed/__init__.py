@@ -1,0 +1,1 @@
+"""The speed benchmark, run by hand: `python -m bpfl_med.speed --help`."""

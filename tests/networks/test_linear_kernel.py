@@ -1,0 +1,159 @@
+"""Two ways to compute a linear layer, and how one of them is chosen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import torch
+from torch import Tensor
+
+from bpfl_med.networks import BayesPFL
+from bpfl_med.networks.linear_kernel import Kernel, choose_kernel, fastest_kernel, linear
+
+KERNELS = get_args(Kernel)
+
+
+@pytest.fixture
+def layer() -> tuple[Tensor, Tensor, Tensor]:
+    """x [2, 5, 48], W [32, 48] and b [32]."""
+    generator = torch.Generator().manual_seed(0)
+    return tuple(torch.randn(shape, generator=generator) for shape in ((2, 5, 48), (32, 48), (32,)))
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder in which the choice is remembered; what this process knows of it is forgotten."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    fastest_kernel.cache_clear()
+    yield tmp_path / "bpfl_med" / "linear_kernel.json"
+    fastest_kernel.cache_clear()
+
+
+class TestLinear:
+    @pytest.mark.parametrize("kernel", KERNELS)
+    @pytest.mark.parametrize("n_threads", [1, 2])
+    def test_product(self, kernel: Kernel, n_threads: int, layer: tuple[Tensor, ...]) -> None:
+        x, weight, bias = layer
+        expected = torch.einsum("abk,nk->abn", x.double(), weight.double())
+        before = torch.get_num_threads()
+        torch.set_num_threads(n_threads)
+        try:
+            torch.testing.assert_close(linear(x, weight, None, kernel), expected.float(), rtol=0, atol=1e-5)
+            torch.testing.assert_close(linear(x, weight, bias, kernel), (expected + bias).float(), rtol=0, atol=1e-5)
+        finally:
+            torch.set_num_threads(before)
+
+    def test_gradients(self, layer: tuple[Tensor, ...]) -> None:
+        gradients = []
+        for kernel in KERNELS:
+            leaves = [tensor.clone().requires_grad_() for tensor in layer]
+            linear(*leaves, kernel).square().sum().backward()
+            gradients.append([leaf.grad for leaf in leaves])
+        torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-4)
+
+    def test_a_slice_is_read_where_it_lies(self, layer: tuple[Tensor, ...]) -> None:
+        x, weight, _ = layer
+        part = x[:, 1:4]
+        torch.testing.assert_close(linear(part, weight, None, "convolution"), part @ weight.T, rtol=0, atol=1e-5)
+
+    @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.half])
+    def test_other_types_are_left_to_pytorch(self, dtype: torch.dtype, layer: tuple[Tensor, ...]) -> None:
+        cast = [tensor.to(dtype) for tensor in layer]
+        assert torch.equal(linear(*cast, "convolution"), torch.nn.functional.linear(*cast))
+
+    def test_it_runs_in_the_type_of_the_weights(self, layer: tuple[Tensor, ...]) -> None:
+        x, weight, bias = layer
+        found = linear(x, weight.bfloat16(), bias.bfloat16(), "convolution")
+        assert torch.equal(found, torch.nn.functional.linear(x.bfloat16(), weight.bfloat16(), bias.bfloat16()))
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert torch.equal(linear(x, weight, bias, "convolution"), found)
+
+    def test_an_export_holds_a_plain_linear_layer(self, layer: tuple[Tensor, ...]) -> None:
+        x, weight, bias = layer
+        traced = torch.jit.trace(lambda x: linear(x, weight, bias, "convolution"), (x,))
+        assert {node.kind() for node in traced.inlined_graph.nodes()} >= {"aten::linear"}
+        assert "conv" not in str(traced.inlined_graph)
+
+
+class TestChoice:
+    def test_is_the_faster_and_is_remembered(self, cache: Path) -> None:
+        chosen = choose_kernel("auto", torch.zeros(1))
+        assert chosen in KERNELS
+        ((machine, remembered),) = json.loads(cache.read_text()).items()
+        assert remembered == chosen
+        assert torch.__version__ in machine
+
+    def test_is_that_of_an_earlier_process(self, cache: Path) -> None:
+        """A file with the other kernel: were the choice measured again, it would not be followed."""
+        first = fastest_kernel()
+        (other,) = set(KERNELS) - {first}
+        machine = next(iter(json.loads(cache.read_text())))
+        content = json.dumps({machine: other, "another machine": first})
+        cache.write_text(content)
+        fastest_kernel.cache_clear()
+        assert fastest_kernel() == other
+        assert cache.read_text() == content
+
+    @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff"])
+    def test_a_damaged_file_is_replaced(self, content: bytes, cache: Path) -> None:
+        cache.parent.mkdir()
+        cache.write_bytes(content)
+        chosen = fastest_kernel()
+        assert list(json.loads(cache.read_text()).values()) == [chosen]
+
+    def test_a_cache_that_cannot_be_written_does_no_harm(self, cache: Path) -> None:
+        cache.parent.write_text("a file where a folder should be")
+        assert fastest_kernel() in KERNELS
+
+    def test_is_made_only_where_there_is_one(self, cache: Path) -> None:
+        for parameter in (torch.zeros(1, device="meta"), torch.zeros(1).double(), torch.zeros(1).bfloat16()):
+            assert {choose_kernel(setting, parameter) for setting in ("auto", *KERNELS)} == {"linear"}
+        assert not cache.exists()
+
+    def test_is_not_measured_inside_a_trace(self, cache: Path) -> None:
+        torch.jit.trace(lambda x: linear(x, x, None, choose_kernel("auto", x)), (torch.ones(2, 2),), check_trace=False)
+        assert not cache.exists()
+
+    def test_can_be_set(self, cache: Path) -> None:
+        assert [choose_kernel(kernel, torch.zeros(1)) for kernel in KERNELS] == list(KERNELS)
+        assert not cache.exists()
+
+
+class TestNetwork:
+    def test_kernels_agree(self, make_network: Callable[..., BayesPFL], images: Callable[..., Tensor]) -> None:
+        predictions = []
+        for kernel in KERNELS:
+            network = make_network(linear_kernel=kernel)
+            assert network.provenance["linear_kernel"] == kernel
+            predictions.append(network.predict(images(2), ["brain", "lung"]))
+        torch.testing.assert_close(*predictions, rtol=0, atol=1e-5)
+
+    def test_bfloat16_is_close_and_is_told(
+        self, make_network: Callable[..., BayesPFL], images: Callable[..., Tensor]
+    ) -> None:
+        expected, network = make_network(), make_network(precision="bfloat16")
+        assert (expected.provenance["precision"], network.provenance["precision"]) == ("float32", "bfloat16")
+        assert network.backbone.checksum == expected.backbone.checksum
+        found = network.predict(images(2), ["brain", "lung"])
+        torch.testing.assert_close(found, expected.predict(images(2), ["brain", "lung"]), rtol=0, atol=0.02)
+        assert (found.anomaly_map - expected.predict(images(2), ["brain", "lung"]).anomaly_map).abs().max() > 1e-6
+
+    def test_types_of_the_towers(self, make_network: Callable[..., BayesPFL]) -> None:
+        """The perceptrons are too sensitive for bfloat16, but not for float16."""
+        for precision, perceptron in (("bfloat16", torch.float32), ("float16", torch.float16)):
+            network = make_network(precision=precision)
+            for tower in (network.backbone.clip.visual.transformer, network.backbone.clip.transformer):
+                block = tower.resblocks[-1]
+                assert {p.dtype for p in block.attn.parameters()} == {getattr(torch, precision)}
+                assert {p.dtype for p in block.mlp.parameters()} == {perceptron}
+                assert block.ln_1.weight.dtype == torch.float32
+
+    @pytest.mark.parametrize("option", [{"linear_kernel": "fast"}, {"precision": "int8"}])
+    def test_unknown_choices_are_refused(self, option: dict[str, str], make_network: Callable[..., BayesPFL]) -> None:
+        (name,) = option
+        with pytest.raises(ValueError, match=f"{name} must be one of"):
+            make_network(**option)

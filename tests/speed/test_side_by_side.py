@@ -1,0 +1,111 @@
+"""Both ways of computing on a tiny network: same results, and counts that can be worked out by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from bpfl_med.networks import BayesPFL
+from bpfl_med.speed import matmul_peak
+from bpfl_med.speed.__main__ import main
+from bpfl_med.speed.released_way import released_way
+from bpfl_med.speed.side_by_side import RELEASED, SideBySide
+from bpfl_med.speed.stages import STAGES, StageFlops, StageSeconds, our_way
+from bpfl_med.speed.workload import networks, random_backbone, random_pictures
+
+CPU = torch.device("cpu")
+SIZE, PATCH, N_PROMPTS, N_SAMPLES = 64, 16, 2, 3
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_products() -> Iterator[None]:
+    """The full ones take as long as all else together."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(matmul_peak._SIZES, "cpu", ((256, 256, 256),))
+        yield
+
+
+@pytest.fixture(scope="module")
+def built() -> dict[str, BayesPFL]:
+    backbone = random_backbone("demo", image_size=SIZE, seed=0)
+    return networks(backbone, ["bfloat16"], CPU, n_prompts=N_PROMPTS, n_samples=N_SAMPLES)
+
+
+@pytest.fixture(scope="module")
+def comparison(built: dict[str, BayesPFL]) -> SideBySide:
+    comparison = SideBySide(built, random_pictures(2, SIZE), "liver")
+    comparison.run()
+    return comparison
+
+
+@pytest.mark.parametrize("name", ["brain", "chest x-ray of an adult", "metal_nut"])
+def test_both_ways_give_what_the_network_gives(name: str, built: dict[str, BayesPFL]) -> None:
+    network, (image,) = built["float32"], random_pictures(1, SIZE, seed=3)
+    expected = network.predict(image, [name])
+    assert all(map(torch.equal, our_way(network, image, name, StageSeconds(CPU)), expected))
+    torch.testing.assert_close(released_way(network, image, name, StageSeconds(CPU)), expected, rtol=0, atol=1e-5)
+
+
+def test_errors_are_small_but_not_nothing(comparison: SideBySide) -> None:
+    assert 0 < comparison.errors("float32")["anomaly_map"] < 1e-5
+    assert 1e-5 < comparison.errors("bfloat16")["anomaly_map"] < 0.01
+    assert comparison.errors(RELEASED)["anomaly_map"] == 0
+
+
+def test_a_way_that_computes_something_else_is_noticed(built: dict[str, BayesPFL]) -> None:
+    comparison = SideBySide(built, random_pictures(1, SIZE), "liver")
+    comparison.measurements["float32"].way = lambda network, image, name, stage: our_way(network, image, "lung", stage)
+    with pytest.raises(AssertionError, match=r"differ by .*, more than 0.0001"):
+        comparison.run()
+
+
+def test_images_in_another_order_are_noticed(comparison: SideBySide) -> None:
+    assert comparison.same_ranking("float32")
+    found = comparison.measurements["float32"].predictions
+    found.reverse()
+    assert not comparison.same_ranking("float32")
+    found.reverse()
+
+
+def test_operations_of_the_image_tower(built: dict[str, BayesPFL]) -> None:
+    """Twelve width-squared products a token and block, two products of attention, the patches and the projection."""
+    width, n_blocks, embed_dim = 192, 8, 64
+    n_patches = (SIZE // PATCH) ** 2
+    n_tokens = n_patches + 1
+    block = 12 * n_tokens * width**2 + 2 * n_tokens**2 * width
+    expected = 2 * (n_blocks * block + n_patches * 3 * PATCH**2 * width + width * embed_dim)
+    counter = StageFlops()
+    our_way(built["float32"], random_pictures(1, SIZE)[0], "liver", counter)
+    assert counter.flops["image tower"] == expected
+
+
+def test_the_released_way_needs_more_operations_and_memory(comparison: SideBySide) -> None:
+    released, ours = comparison.measurements[RELEASED], comparison.measurements["float32"]
+    assert released.flops["text"] > 4 * ours.flops["text"] > 0
+    assert released.tensor_bytes > ours.tensor_bytes > 2 * N_PROMPTS * N_SAMPLES * 4
+    assert comparison.measurements["bfloat16"].weight_bytes < ours.weight_bytes
+
+
+def test_the_command_writes_what_it_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--model", "demo", "--image-size", str(SIZE), "--n-samples", "2", "--rounds", "1", "--parts", "stages"]
+    assert main([*arguments, "-o", str(tmp_path)]) == 0
+    text = (tmp_path / "speed.md").read_text()
+    assert capsys.readouterr().out.strip() == text.strip()
+    record = json.loads((tmp_path / "speed.json").read_text())
+    ways = record["stages"]["ways"]
+    assert list(ways) == [RELEASED, "float32", "bfloat16"]
+    for way in ways.values():
+        assert way["seconds"].keys() == {*STAGES, "whole image"}
+        assert way["images_per_second"] == 1 / way["seconds"]["whole image"]
+        assert 0 < way["share_of_matmul_peak"] < 1
+    row = next(line for line in text.splitlines() if line.startswith("| image tower"))
+    assert f"{ways['float32']['seconds']['image tower']:.3g}" in row
+
+
+def test_an_unknown_architecture_is_refused() -> None:
+    with pytest.raises(ValueError, match="open_clip knows no architecture 'ViT-Z'"):
+        random_backbone("ViT-Z", image_size=SIZE, seed=0)
