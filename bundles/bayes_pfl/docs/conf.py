@@ -1,9 +1,15 @@
 """How Sphinx makes the documentation site: `sphinx-build -W bundles/bayes_pfl/docs build/site`."""
 
 import os
+import pkgutil
 import shutil
 import sys
 from pathlib import Path
+
+from docutils.nodes import Element, TextElement
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
 _HERE = Path(__file__).resolve().parent
 _REPOSITORY = _HERE.parents[2]
@@ -63,3 +69,23 @@ nb_merge_streams = True
 html_theme = "furo"
 html_title = f"bpfl_med {version}"
 html_show_sphinx = False
+
+
+def setup(app: Sphinx) -> None:
+    """Let docstrings name a thing as it is imported, such as `bpfl_med.metrics.PixelMetrics`."""
+    app.connect("missing-reference", _resolve_offered_name)
+
+
+def _resolve_offered_name(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, content: TextElement
+) -> Element | None:
+    """Lead from the name under which a package offers a thing to the page of the module where it is written."""
+    if node.get("refdomain") != "py" or not node["reftarget"].startswith("bpfl_med."):
+        return None
+    try:
+        offered = pkgutil.resolve_name(node["reftarget"])
+        written = f"{offered.__module__}.{offered.__qualname__}"
+    except (AttributeError, ImportError, ValueError):
+        return None
+    python = env.get_domain("py")
+    return python.resolve_xref(env, node["refdoc"], app.builder, node["reftype"], written, node, content)
