@@ -46,7 +46,7 @@ class AnomalyEvaluation:
     the fields of a `Prediction`. Attach it before handlers that read the evaluation.
 
     Args:
-        protocol: how an image's score is made, see :func:`~bpfl_med.metrics.image_scores`.
+        protocol: how an image's score is made, see :func:`~bpfl_med.metrics.score_protocol.image_scores`.
         metrics: "image", "pixel" or both: those that the data set can define; none for pictures without labels.
         top_k: how many of the largest pixels the "released" protocol averages.
         top_k_by_class: other numbers for some classes, as the released program has for classes of small defects.

@@ -43,7 +43,7 @@ def evaluate_rows(
     Args:
         rows: one an image, in any order, see :func:`~bpfl_med.handlers.score_row.score_row`.
         pixels: the pixels of each class, if kinds has "pixel".
-        protocol: how an image's score is made, see :func:`~bpfl_med.metrics.image_scores`.
+        protocol: how an image's score is made, see :func:`~bpfl_med.metrics.score_protocol.image_scores`.
         kinds: of metrics: "image", "pixel", both or none.
     """
     ordered = sorted((dict(row) for row in rows), key=lambda row: row["index"])
