@@ -71,7 +71,7 @@ def test_slices_voxels_and_volumes(run, volumes, tmp_path):
     for row in found:
         volume = load_study(Study("a", volumes / row["volume"].split("__")[0] / "FLAIR.nii.gz", None))
         prediction = inferer(volume, made.network_def.eval(), class_name="brain")
-        assert float(row["volume_score"]) == pytest.approx(prediction.volume_score, abs=2e-3)
+        assert float(row["volume_score"]) == pytest.approx(prediction.volume_score, abs=1e-2)
         slices = [r for r in rows(tmp_path / "out/images.csv") if f"/{row['volume']}/" in r["image"]]
         assert float(row["volume_score"]) == max((float(r["text_score"]) + float(r["map_max"])) / 2 for r in slices)
         assert f"{row['volume']}/" in row["most_suspicious_slice"]
