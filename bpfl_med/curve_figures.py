@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from monai.metrics.calibration import calibration_binning
 from PIL import Image
 
 from bpfl_med.metrics import OperatingPoints
@@ -22,6 +24,7 @@ _LABELS = {
     None: ("no label", "#999999", ""),
 }
 _N_BINS = 30
+_N_GROUPS = 10  # of scores in a reliability diagram, and of uncertainties beside it
 _DPI = 100
 
 
@@ -88,6 +91,65 @@ def histograms_picture(groups: Mapping[str, ScoreGroup], *, title: str, footer: 
         axes.legend(fontsize=6, frameon=False)
     for axes in grid[len(groups) :]:
         axes.set_axis_off()
+    return _drawn(figure)
+
+
+def reliability_picture(
+    scores: np.ndarray,
+    uncertainty: np.ndarray,
+    labels: np.ndarray,
+    *,
+    threshold: float,
+    title: str,
+    footer: str | None,
+) -> Image.Image:
+    """Draw whether scores can be read as probabilities, and whether a high uncertainty tells of errors.
+
+    On the left the share of abnormal samples among those of about one score; a score that is a probability lies on the
+    diagonal. On the right samples are sorted into tenths by their uncertainty; one that tells of errors rises.
+
+    Args:
+        scores: from 0 to 1, of pixels or images, `[n]`.
+        uncertainty: their standard deviations, `[n]`.
+        labels: 0 normal, 1 abnormal, `[n]`.
+        threshold: from which on a sample is called abnormal.
+        title: above all.
+        footer: a sentence below all that must not be overlooked, or None.
+
+    Raises:
+        ValueError: if the three are not lists of one length.
+    """
+    if not (scores.ndim == 1 and scores.shape == uncertainty.shape == labels.shape):
+        shapes = ", ".join(str(array.shape) for array in (scores, uncertainty, labels))
+        raise ValueError(f"Scores, uncertainty and labels must be lists of one length, got {shapes}")
+    figure = _figure(9.5, 3.9, title, footer)
+    reliability, errors = figure.subplots(1, 2)
+    pair = [torch.as_tensor(np.asarray(array, np.float64))[None, None] for array in (scores, labels)]
+    predicted, observed, counts = (bins[0, 0].numpy() for bins in calibration_binning(*pair, num_bins=_N_GROUPS))
+    share = counts / counts.sum()
+    distance = float(np.nansum(np.abs(predicted - observed) * share))
+    style = {"color": _COLOURS[5], "linewidth": 1.2}
+    reliability.plot([0, 1], [0, 1], color="#999999", linewidth=0.6, label="a probability")
+    reliability.plot(predicted, observed, marker="o", label="observed", **style)
+    reliability.bar(predicted, share, width=0.05, color=_COLOURS[1], alpha=0.4, hatch="//", label="share of samples")
+    reliability.set(
+        xlim=(-0.03, 1.03),
+        ylim=(-0.03, 1.03),
+        title=f"calibration error {distance:.3f}",
+        xlabel="anomaly score",
+        ylabel="share labelled abnormal",
+    )
+    reliability.legend(fontsize=7, frameon=False)
+    wrong = (scores >= threshold) != (labels > 0)
+    tenths = [tenth for tenth in np.array_split(np.argsort(uncertainty, kind="stable"), _N_GROUPS) if tenth.size]
+    means = [[values[tenth].mean() for tenth in tenths] for values in (uncertainty, wrong)]
+    errors.plot(*means, marker="o", **style)
+    errors.set(
+        ylim=(0, None),
+        title=f"wrong at threshold {threshold:.3g}: {wrong.mean():.1%}",
+        xlabel="uncertainty (standard deviation of the score)",
+        ylabel="share called wrongly",
+    )
     return _drawn(figure)
 
 

@@ -25,8 +25,8 @@ class PictureInferer(Inferer):
     The network's own `forward` gives the map alone, because exports and other tools want one tensor.
 
     Args:
-        features: gives what the frozen image tower says, such as a :class:`~bpfl_med.training.FeatureInferer`; the
-            network itself if None.
+        features: gives what the frozen image tower says, such as a
+            :class:`~bpfl_med.training.feature_inferer.FeatureInferer`; the network itself if None.
     """
 
     def __init__(self, features: Inferer | None = None) -> None:

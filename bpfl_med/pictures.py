@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from PIL import Image
 
 # Of Okabe and Ito's palette, made for colour-blind readers; the line style tells them apart as well.
@@ -26,7 +29,8 @@ class Panel:
         title: above the panel.
         image: the picture below everything.
         overlay: values [rows, columns] laid over it in colour, or None.
-        overlay_range: the values at the two ends of the scale, the same for every picture.
+        overlay_range: the values at the two ends of the colour scale, the same for every picture.
+        overlay_label: what the values are and in which unit, beside the colour scale.
         outline: pixels [rows, columns] that the software marks, drawn as a solid orange line.
         true_outline: pixels [rows, columns] that a person marked, drawn as a dashed blue line.
     """
@@ -35,12 +39,38 @@ class Panel:
     image: Image.Image
     overlay: np.ndarray | None = None
     overlay_range: tuple[float, float] = (0.0, 1.0)
+    overlay_label: str = ""
     outline: np.ndarray | None = None
     true_outline: np.ndarray | None = None
 
 
+def map_panel(
+    image: Image.Image, anomaly_map: np.ndarray, *, threshold: float, true_outline: np.ndarray | None = None
+) -> Panel:
+    """Lay an anomaly map [rows, columns] over a picture and outline where it reaches a threshold."""
+    return Panel(
+        f"anomaly map; orange: at least {threshold:.3g}",
+        image,
+        overlay=anomaly_map,
+        overlay_label="anomaly score, 0 to 1",
+        outline=anomaly_map >= threshold,
+        true_outline=true_outline,
+    )
+
+
+def uncertainty_panel(image: Image.Image, uncertainty: np.ndarray) -> Panel:
+    """Lay the standard deviation [rows, columns] of a map over a picture; that of values from 0 to 1 is at most 0.5."""
+    return Panel(
+        "uncertainty",
+        image,
+        overlay=uncertainty,
+        overlay_range=(0.0, 0.5),
+        overlay_label="standard deviation of the score",
+    )
+
+
 def panels_picture(
-    panels: Sequence[Panel], *, title: str, footer: str | None, pixel_aspect: float = 1.0
+    panels: Sequence[Panel], *, title: str, footer: str | None, pixel_size: tuple[float, float] | None = None
 ) -> Image.Image:
     """Draw panels side by side.
 
@@ -48,11 +78,12 @@ def panels_picture(
         panels: from left to right.
         title: above all.
         footer: a sentence below all that must not be overlooked, or None.
-        pixel_aspect: height of a pixel over its width.
+        pixel_size: distance between rows and between columns, mm, for true proportions and a scale bar; None where it
+            is not known: square pixels and no bar.
     """
     figure = Figure(figsize=(_INCHES * len(panels), _INCHES + 0.5), dpi=_DPI, layout="constrained")
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        _draw(figure, axes, panel, pixel_aspect)
+        _draw(figure, axes, panel, pixel_size)
     figure.suptitle(title, fontsize=10, parse_math=False)
     if footer:
         figure.supxlabel(footer, fontsize=7, color="#B00020", wrap=True, parse_math=False)
@@ -61,15 +92,33 @@ def panels_picture(
     return Image.open(data)
 
 
-def _draw(figure: Figure, axes: Any, panel: Panel, pixel_aspect: float) -> None:
+def _draw(figure: Figure, axes: Any, panel: Panel, pixel_size: tuple[float, float] | None) -> None:
     axes.imshow(panel.image, cmap="gray", vmin=0, vmax=255)
     if panel.overlay is not None:
         low, high = panel.overlay_range
         colours = axes.imshow(panel.overlay, cmap="viridis", vmin=low, vmax=high, alpha=0.55)
-        figure.colorbar(colours, ax=axes, fraction=0.046, pad=0.02).ax.tick_params(labelsize=7)
+        scale = figure.colorbar(colours, ax=axes, fraction=0.046, pad=0.02)
+        scale.ax.tick_params(labelsize=7)
+        scale.set_label(panel.overlay_label, fontsize=7, parse_math=False)
     for region, style in ((panel.outline, _PREDICTED), (panel.true_outline, _TRUE)):
         if region is not None and region.any() and not region.all():
             axes.contour(region, levels=[0.5], **style)
-    axes.set_aspect(pixel_aspect)
+    if pixel_size is not None:
+        axes.set_aspect(pixel_size[0] / pixel_size[1])
+        _draw_scale_bar(axes, panel.image.width, pixel_size[1])
     axes.set_title(panel.title, fontsize=8, parse_math=False)
     axes.set_axis_off()
+
+
+def _draw_scale_bar(axes: Any, width: int, mm_per_column: float) -> None:
+    """Draw a bar of a round length, at most a quarter of the picture's width, white on black so as to show anywhere."""
+    longest = width * mm_per_column / 4
+    decade = 10.0 ** math.floor(math.log10(longest))
+    length = next(step * decade for step in (5, 2, 1) if step * decade <= longest)
+    bar = AnchoredSizeBar(
+        axes.transData, length / mm_per_column, f"{length:g} mm", "lower left", color="white", frameon=False, sep=2
+    )
+    outline = [withStroke(linewidth=2, foreground="black")]
+    bar.txt_label.get_children()[0].set(fontsize=7, path_effects=outline)
+    bar.size_bar.get_children()[0].set(linewidth=1.5, path_effects=outline)
+    axes.add_artist(bar)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from PIL import Image
 
+from bpfl_med import pictures
 from bpfl_med.pictures import Panel, panels_picture
 
 GREY = Image.new("L", (64, 64), 128)
@@ -54,3 +56,36 @@ def test_the_scale_of_an_overlay_is_the_same_in_every_picture():
 def test_the_same_panels_give_the_same_pixels():
     panel = Panel("a", GREY, overlay=SPOT * 0.5, outline=SPOT)
     np.testing.assert_array_equal(pixels(panel), pixels(panel))
+
+
+@pytest.mark.parametrize(
+    ("mm_per_column", "length", "label"),
+    [(0.41, 50 / 0.41, "50 mm"), (1.0, 100, "100 mm"), (0.003, 0.2 / 0.003, "0.2 mm")],
+)
+def test_a_scale_bar_has_a_round_length(monkeypatch, mm_per_column, length, label):
+    drawn = []
+
+    class Recorded(AnchoredSizeBar):
+        def __init__(self, transform, size, text, *args, **style):
+            drawn.append((size, text))
+            super().__init__(transform, size, text, *args, **style)
+
+    monkeypatch.setattr(pictures, "AnchoredSizeBar", Recorded)
+    image = Image.new("L", (512, 400), 128)
+    panels_picture([Panel("a", image)], title="", footer=None, pixel_size=(2 * mm_per_column, mm_per_column))
+    ((size, text),) = drawn
+    assert (size, text) == (pytest.approx(length), label)
+    assert 512 / 10 < size <= 512 / 4
+
+
+def test_pixels_of_unequal_sides_keep_the_patients_proportions():
+    def extent(pixel_size: tuple[float, float] | None) -> tuple[int, int]:
+        drawn = np.asarray(
+            panels_picture([Panel("", GREY)], title="", footer=None, pixel_size=pixel_size).convert("RGB")
+        )
+        rows, columns = np.nonzero((drawn == 128).all(-1))
+        return np.ptp(rows), np.ptp(columns)
+
+    height, width = extent((3.0, 1.5))
+    assert height / width == pytest.approx(2, rel=0.03)
+    assert np.divide(*extent(None)) == pytest.approx(1, rel=0.03)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bpfl_med.benchmark.published import ImageCounts, Published
+from bpfl_med.benchmark.published import ImageCounts, Published, PublishedNumber
 from bpfl_med.benchmark.run_result import RunResult
 
 LEVELS = {
@@ -26,6 +26,8 @@ class ComparisonRow:
         is_ours: whether a run of this software made it.
         metric: such as "image_auroc".
         value: in percent.
+        lower: bound of its confidence interval, or None.
+        upper: the other bound.
         source: codes of where it was read, or the folder of the run.
         note: what a reader must know of it, or None.
     """
@@ -35,6 +37,8 @@ class ComparisonRow:
     is_ours: bool
     metric: str
     value: float
+    lower: float | None
+    upper: float | None
     source: str
     note: str | None
 
@@ -80,18 +84,9 @@ def compare(results: Sequence[RunResult], published: Published) -> Comparison:
         raise ValueError("There are no results to compare; run an evaluation first")
     _refuse_repeats(results)
     metrics = [metric for level in LEVELS.values() for metric in level]
-    rows = [
-        ComparisonRow(result.dataset, result.method, True, metric, result.metrics[metric], result.folder.name, None)
-        for result in results
-        for metric in metrics
-        if metric in result.metrics
-    ]
+    rows = [_our_row(result, metric) for result in results for metric in metrics if metric in result.metrics]
     datasets = list(dict.fromkeys(result.dataset for result in results))
-    theirs = [
-        ComparisonRow(name, number.method, False, number.metric, number.value, ",".join(number.sources), number.note)
-        for name in datasets
-        for number in published.of(name)
-    ]
+    theirs = [_their_row(name, number) for name in datasets for number in published.of(name)]
     rows += sorted(theirs, key=lambda row: published.methods.index(row.method))
     used = {code for row in theirs for code in row.source.split(",")}
     return Comparison(
@@ -102,6 +97,17 @@ def compare(results: Sequence[RunResult], published: Published) -> Comparison:
         tuple(result.protocol for result in results),
         {code: text for code, text in published.sources.items() if code in used},
     )
+
+
+def _our_row(result: RunResult, metric: str) -> ComparisonRow:
+    lower, upper = result.intervals.get(metric, (None, None))
+    value = result.metrics[metric]
+    return ComparisonRow(result.dataset, result.method, True, metric, value, lower, upper, result.folder.name, None)
+
+
+def _their_row(dataset: str, number: PublishedNumber) -> ComparisonRow:
+    sources = ",".join(number.sources)
+    return ComparisonRow(dataset, number.method, False, number.metric, number.value, None, None, sources, number.note)
 
 
 def _refuse_repeats(results: Sequence[RunResult]) -> None:

@@ -60,6 +60,12 @@ class RunResult:
         return {name: 100 * value for name, value in mean.items() if value is not None}
 
     @property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """Bounds of the mean metrics in percent, of a run that was asked for them."""
+        mean = (self.report.get("intervals") or {"mean": {}})["mean"]
+        return {name: (100 * bounds[0], 100 * bounds[1]) for name, bounds in mean.items() if bounds is not None}
+
+    @property
     def protocol(self) -> str:
         """How the numbers were made, in a sentence."""
         dataset, settings, network = (self.report[key] for key in ("dataset", "settings", "network"))
@@ -76,6 +82,8 @@ class RunResult:
             limit = settings["aupro_fpr_limit"]
             parts.append(f"pixel metrics with sigma {settings['smoothing_sigma']}, AUPRO to FPR {limit}")
         parts += [f"{key} {network[key]}" for key in ("n_samples", "seed") if network.get(key) is not None]
+        if intervals := self.report.get("intervals"):
+            parts.append(f"{100 * intervals['confidence']:g} % intervals of {intervals['n_resamples']} resamples")
         if dataset["skipped"]:
             parts.append(f"{len(dataset['skipped'])} images left out")
         return f"{self.dataset}, {self.method}: {'; '.join(parts)}"

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bpfl_med.atomic_files import write_text
-from bpfl_med.benchmark.comparison import LEVELS, Comparison
+from bpfl_med.benchmark.comparison import LEVELS, Comparison, ComparisonRow
 
 _LABELS = {"auroc": "AUROC", "ap": "AP", "f1_max": "F1-max", "aupro": "AUPRO"}
 _TITLES = {"image": "Image level", "pixel": "Pixel level", "volume": "Volume level"}
@@ -85,6 +85,11 @@ def csv_rows(comparison: Comparison) -> str:
     return file.getvalue()
 
 
+def _numbers(row: ComparisonRow) -> dict[str, str]:
+    named = {"value": row.value, "lower": row.lower, "upper": row.upper}
+    return {name: "" if value is None else f"{value:.6g}" for name, value in named.items()}
+
+
 def as_json(comparison: Comparison) -> str:
     """Give the whole comparison as JSON."""
     return json.dumps(asdict(comparison), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -107,6 +112,8 @@ def _grids(comparison: Comparison) -> list[Grid]:
             if _has(comparison, metrics, method=method, is_ours=is_ours)
         ]
         caption = f"{names} in percent; in brackets the source of a published number, and the number of its note."
+        if any(row.lower is not None and row.metric in metrics for row in comparison.rows):
+            caption += " In parentheses the bounds by the bootstrap over images."
         grids.append((level, caption, ["Method", *columns], body))
     return grids
 
@@ -127,11 +134,16 @@ def _cell(comparison: Comparison, method: str, is_ours: bool, dataset: str, metr
     ]
     parts = []
     for source, note in dict.fromkeys((row.source, row.note) for row in mine):
-        values = {row.metric: f"{row.value:.1f}" for row in mine if (row.source, row.note) == (source, note)}
+        values = {row.metric: _spoken(row) for row in mine if (row.source, row.note) == (source, note)}
         mark = f", note {comparison.notes.index(note) + 1}" if note else ""
         suffix = "" if is_ours else f" [{source}{mark}]"
         parts.append(" / ".join(values.get(metric, _ABSENT) for metric in metrics) + suffix)
     return "; ".join(parts) or _ABSENT
+
+
+def _spoken(row: ComparisonRow) -> str:
+    bounds = f" ({row.lower:.1f} to {row.upper:.1f})" if row.lower is not None else ""
+    return f"{row.value:.1f}{bounds}"
 
 
 def _sections(comparison: Comparison) -> list[tuple[str, list[str]]]:

@@ -30,7 +30,7 @@ def load_bayes_pfl(
     """Build a network, in eval mode, with the hyper-parameters that the two files tell.
 
     Args:
-        clip_path: CLIP weights, see :func:`~bpfl_med.checkpoints.load_clip`.
+        clip_path: CLIP weights, see :func:`~bpfl_med.checkpoints.clip.load_clip`.
         prompts_path: a published Bayes-PFL checkpoint, or one of ours.
         image_size: height and width of the images in pixels (518 for the published checkpoints).
         feature_blocks: 1-based numbers of the tapped blocks (6, 12, 18, 24 for the published checkpoints).

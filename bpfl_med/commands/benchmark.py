@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import ignite.distributed as idist
+
 from bpfl_med.commands.overlays import overlay_file, refuse_config_syntax
 from bpfl_med.plain_errors import cause
 from bpfl_med.resources import bundle_folder
@@ -14,9 +16,8 @@ _PASSED_ON = ("n_samples", "seed", "batch_size", "num_workers", "bootstrap_resam
 
 
 class _Run(NamedTuple):
-    """One evaluation: of which data set, with which config files and settings, to which folder."""
+    """One evaluation: with which config files and settings, to which folder."""
 
-    name: str
     files: list[Path]
     settings: dict[str, Any]
     folder: Path
@@ -67,11 +68,13 @@ def run(options: argparse.Namespace, failures: list[str]) -> None:
         try:
             _evaluate(planned)
         except Exception as error:
-            if options.debug:
+            if options.debug or idist.get_world_size() > 1:  # the other processes would wait for this one
                 raise
             failures.append(f"{planned.folder}: {' '.join(str(cause(error)).split())}")
-    results = read_results(options.output)
-    if results:
+    is_first = idist.get_rank() == 0
+    # Not between two data sets, because processes that have parted cannot join again.
+    idist.finalize()
+    if is_first and (results := read_results(options.output)):
         for path in write_tables(compare(results, load_published()), options.output):
             print(path)
 
@@ -101,7 +104,7 @@ def _plan(options: argparse.Namespace) -> list[_Run]:
             given = {**places, **shared, **settings}
             refuse_config_syntax(given)
             files = [configs / "inference.json", configs / "evaluate.json", file, *above, *extra, *options.config]
-            runs.append(_Run(file.stem, files, given, folder))
+            runs.append(_Run(files, given, folder))
     return runs
 
 
@@ -118,9 +121,13 @@ def _evaluate(planned: _Run) -> None:
     report, journal = (workflow.parser.get_parsed_content(name) for name in ("report", "journal"))
     is_finished = report.is_written and not journal.folder.exists()
     if not is_finished:
-        print(f"{planned.folder}: {report.description['dataset']['n_images']} images ...", flush=True)
+        _say(f"{planned.folder}: {report.description['dataset']['n_images']} images ...")
         workflow.run()
-        workflow.finalize()
     result = RunResult.read(planned.folder)
     metrics = ", ".join(f"{name} {value:.1f}" for name, value in result.metrics.items()) or "no metric is defined"
-    print(f"{planned.folder}: {'was finished' if is_finished else 'done'}: {metrics}", flush=True)
+    _say(f"{planned.folder}: {'was finished' if is_finished else 'done'}: {metrics}")
+
+
+def _say(text: str) -> None:
+    if idist.get_rank() == 0:
+        print(text, flush=True)

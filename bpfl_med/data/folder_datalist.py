@@ -34,19 +34,19 @@ def folder_datalist(
     Args:
         root: folder of the data set.
         class_name: what the pictures show, such as "brain"; may use the fields of `mask`.
-        normal: glob patterns below `root` of normal pictures, such as "no/*"; those that begin with "!" take away again
-            what they match.
+        normal: glob patterns below `root` of normal pictures, such as ``no/*``; those that begin with "!" take away
+            again what they match.
         abnormal: glob patterns of abnormal pictures, likewise.
         mask: path of an abnormal picture's mask, relative to `root`, with the fields {parent} (the picture's folder
             relative to `root`), {folder} (that folder's name), {above} (the name of the folder above it), {top} (the
             name of the first folder below `root`), {name}, {stem} and {suffix} of the picture, such as
-            "{parent}/../masks/{stem}.png"; "*" stands for an ending that varies.
+            "{parent}/../masks/{stem}.png"; ``*`` stands for an ending that varies.
 
     Returns:
         One item a picture, sorted by path within each pattern.
 
     Raises:
-        FileNotFoundError: if the folder is not there, a pattern matches no picture, or a "*" no mask.
+        FileNotFoundError: if the folder is not there, a pattern matches no picture, or a ``*`` no mask.
         ValueError: if a picture is listed twice or has several masks, or there is no field of such a name.
     """
     root = existing_folder(root)

@@ -26,10 +26,10 @@ def volume_datalist(
 
     Args:
         root: folder of the data set.
-        mask: path of an abnormal volume's lesion mask, relative to `root`, with the fields and the "*" that
-            :func:`~bpfl_med.data.folder_datalist` knows, such as "{parent}/lesion.nii.gz".
-        normal: glob patterns below `root` of volumes without lesions, such as "healthy/*/FLAIR.nii.gz"; those that
-            begin with "!" take away again what they match.
+        mask: path of an abnormal volume's lesion mask, relative to `root`, with the fields and the ``*`` that
+            :func:`~bpfl_med.data.folder_datalist.folder_datalist` knows, such as "{parent}/lesion.nii.gz".
+        normal: glob patterns below `root` of volumes without lesions, such as ``healthy/*/FLAIR.nii.gz``; those
+            that begin with "!" take away again what they match.
         abnormal: glob patterns of volumes with lesions, likewise.
 
     Returns:

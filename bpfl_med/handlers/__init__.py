@@ -2,6 +2,7 @@
 
 from bpfl_med.handlers.anomaly_evaluation import AnomalyEvaluation
 from bpfl_med.handlers.case_pictures import CasePictures
+from bpfl_med.handlers.confidence_intervals import ConfidenceIntervals
 from bpfl_med.handlers.evaluation import Evaluation
 from bpfl_med.handlers.evaluation_figures import EvaluationFigures
 from bpfl_med.handlers.evaluation_journal import EvaluationJournal
@@ -24,6 +25,7 @@ from bpfl_med.handlers.volume_metrics import VolumeMetrics
 __all__ = [
     "AnomalyEvaluation",
     "CasePictures",
+    "ConfidenceIntervals",
     "ContactSheet",
     "DicomParametricMap",
     "DicomReport",

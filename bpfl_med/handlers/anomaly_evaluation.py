@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple, get_args
 
 import ignite.distributed as idist
@@ -12,7 +11,7 @@ import torch
 from ignite.engine import Engine, Events
 from scipy.ndimage import gaussian_filter
 
-from bpfl_med.handlers.evaluation import Evaluation, evaluate_rows, image_intervals
+from bpfl_med.handlers.evaluation import Evaluation, evaluate_rows
 from bpfl_med.handlers.score_row import score_row
 from bpfl_med.metrics import PixelMetrics, image_metrics
 from bpfl_med.metrics.pixel import AUPRO_FPR_LIMIT
@@ -47,21 +46,18 @@ class AnomalyEvaluation:
     the fields of a `Prediction`. Attach it before handlers that read the evaluation.
 
     Args:
-        protocol: how an image's score is made, see :func:`~bpfl_med.metrics.image_scores`.
+        protocol: how an image's score is made, see :func:`~bpfl_med.metrics.score_protocol.image_scores`.
         metrics: "image", "pixel" or both: those that the data set can define; none for pictures without labels.
         top_k: how many of the largest pixels the "released" protocol averages.
         top_k_by_class: other numbers for some classes, as the released program has for classes of small defects.
         smoothing_sigma: of the Gaussian, in pixels of the map, that pixel metrics see the map through; 0 for none. The
             image score is made of the map as it is.
-        bootstrap_resamples: of the images, to bound the image metrics with; 0 for no intervals.
-        bootstrap_seed: of the resamples.
         gather: whether the processes of the run have shared the images out: the first one then gathers their findings,
             computes, and tells the others, and each must come to the end of its share. Otherwise each has all images.
         memory_limit: bytes that the pixel metrics of one class may hold; the rest goes to disk.
 
     Raises:
-        ValueError: if `metrics` names another kind, the protocol is unknown, or intervals are asked for without image
-            metrics.
+        ValueError: if `metrics` names another kind, or the protocol is unknown.
     """
 
     def __init__(
@@ -72,8 +68,6 @@ class AnomalyEvaluation:
         top_k: int,
         smoothing_sigma: float,
         top_k_by_class: Mapping[str, int] | None = None,
-        bootstrap_resamples: int = 0,
-        bootstrap_seed: int = 0,
         gather: bool = False,
         memory_limit: int = 512 * 2**20,
     ) -> None:
@@ -86,10 +80,6 @@ class AnomalyEvaluation:
         self.top_k = top_k
         self.top_k_by_class = dict(top_k_by_class or {})
         self.smoothing_sigma = smoothing_sigma
-        if bootstrap_resamples and "image" not in metrics:
-            raise ValueError("The bootstrap bounds image metrics, and metrics names none; set bootstrap_resamples to 0")
-        self.bootstrap_resamples = bootstrap_resamples
-        self.bootstrap_seed = bootstrap_seed
         self.gather = gather
         self.memory_limit = memory_limit
         self.rows: list[dict[str, Any]] = []
@@ -106,8 +96,6 @@ class AnomalyEvaluation:
             "smoothing_sigma": self.smoothing_sigma,
             "metrics": sorted(self.kinds),
             "aupro_fpr_limit": AUPRO_FPR_LIMIT,
-            "bootstrap_resamples": self.bootstrap_resamples,
-            "bootstrap_seed": self.bootstrap_seed,
         }
 
     def attach(self, engine: Engine) -> None:
@@ -164,11 +152,7 @@ class AnomalyEvaluation:
             return from_first(evaluation, group)
 
     def _evaluate(self) -> Evaluation:
-        evaluation = evaluate_rows(self.rows, self.pixels, protocol=self.protocol, kinds=self.kinds)
-        if not self.bootstrap_resamples:
-            return evaluation
-        intervals = image_intervals(evaluation, n_resamples=self.bootstrap_resamples, seed=self.bootstrap_seed)
-        return replace(evaluation, intervals=intervals)
+        return evaluate_rows(self.rows, self.pixels, protocol=self.protocol, kinds=self.kinds)
 
     def _messages(self) -> Any:
         """Yield what the first process must know of this one's share: rows, then the pixels of one class a time."""

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
 import torch
 
-from bpfl_med.metrics import (
-    PixelMetrics,
-    image_metrics,
-    image_scores,
-    mean_resamples,
-    percentile_intervals,
-    resampled_metrics,
-)
+from bpfl_med.metrics import PixelMetrics, image_metrics, image_scores
 from bpfl_med.metrics.score_protocol import ScoreProtocol
 
-Value = TypeVar("Value")
 
-_CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True)
+@dataclass
 class Evaluation:
     """What an evaluation found; `engine.state.evaluation`.
 
@@ -34,8 +22,7 @@ class Evaluation:
         by_class: the metrics of each class: `image_auroc`, `image_ap`, `image_f1_max`, `image_threshold`, the same with
             `pixel_`, and `pixel_aupro`. None is "not defined", because only normal or only abnormal ones are there.
         mean: of each metric over the classes that define it.
-        intervals: if asked for, bounds of the image metrics, under "mean" and "classes" as above; None where no
-            resample defines one.
+        intervals: if asked for, bounds of the metrics, see :class:`~bpfl_med.handlers.ConfidenceIntervals`.
     """
 
     rows: list[dict[str, Any]]
@@ -56,7 +43,7 @@ def evaluate_rows(
     Args:
         rows: one an image, in any order, see :func:`~bpfl_med.handlers.score_row.score_row`.
         pixels: the pixels of each class, if kinds has "pixel".
-        protocol: how an image's score is made, see :func:`~bpfl_med.metrics.image_scores`.
+        protocol: how an image's score is made, see :func:`~bpfl_med.metrics.score_protocol.image_scores`.
         kinds: of metrics: "image", "pixel", both or none.
     """
     ordered = sorted((dict(row) for row in rows), key=lambda row: row["index"])
@@ -79,35 +66,11 @@ def evaluate_rows(
     return Evaluation(ordered, by_class, _mean(by_class))
 
 
-def image_intervals(evaluation: Evaluation, *, n_resamples: int, seed: int) -> dict[str, Any]:
-    """Bound the image metrics by the percentile bootstrap over images, each class resampled within itself.
-
-    Returns:
-        "confidence", "mean" and "classes" as in `Evaluation`, and "n_skipped": of each class, how many resamples hold
-        only one label.
-    """
-    resamples = {}
-    for place, class_name in enumerate(evaluation.by_class):
-        mine = [row for row in evaluation.rows if row["class_name"] == class_name]
-        rng = np.random.default_rng([seed, place])
-        scores, labels = _column(mine, "anomaly_score"), _column(mine, "label")
-        resamples[class_name] = resampled_metrics(scores, labels, rng=rng, n_resamples=n_resamples)
-    by_class = {name: percentile_intervals(values, confidence=_CONFIDENCE) for name, values in resamples.items()}
-    mean = percentile_intervals(mean_resamples(resamples), confidence=_CONFIDENCE).bounds
-    del mean["threshold"]
-    return {
-        "confidence": _CONFIDENCE,
-        "mean": _prefixed("image", mean),
-        "classes": {name: _prefixed("image", intervals.bounds) for name, intervals in by_class.items()},
-        "n_skipped": {name: intervals.n_skipped for name, intervals in by_class.items()},
-    }
-
-
 def _column(rows: Sequence[Mapping[str, Any]], key: str) -> torch.Tensor:
     return torch.tensor([row[key] for row in rows], dtype=torch.float64)
 
 
-def _prefixed(prefix: str, metrics: Mapping[str, Value]) -> dict[str, Value]:
+def _prefixed(prefix: str, metrics: Mapping[str, float | None]) -> dict[str, float | None]:
     return {f"{prefix}_{key}": value for key, value in metrics.items()}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,7 @@ class EvaluationJournal:
         batches = [list(range(first, min(first + batch_size, n_images))) for first in first_ones]
         own = range(idist.get_rank(), len(batches), idist.get_world_size())
         _refuse_other_settings(self.folder, self.settings)
+        self._own = own
         self._done = [number for number in own if self._file(number).exists()]
         self.remaining = [batches[number] for number in own if number not in set(self._done)]
         """This process's batches that are not done, each a list of places in the data set."""
@@ -72,6 +73,11 @@ class EvaluationJournal:
         """Register with an evaluator whose loader gives `remaining`, behind the evaluation and before the report."""
         engine.add_event_handler(Events.EPOCH_STARTED, self._read)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._write)
+
+    def records(self) -> Iterator[ImageRecord]:
+        """Read all records of this process's images, once all of them are scored."""
+        for number in self._own:
+            yield from _read_records(self._file(number))
 
     def remove(self) -> None:
         """Remove the folder, once all processes have come here and the report is written."""

@@ -14,7 +14,7 @@ from PIL import Image
 
 from bpfl_med.atomic_files import replaced_file
 from bpfl_med.data.picture import open_picture
-from bpfl_med.pictures import Panel, panels_picture
+from bpfl_med.pictures import Panel, map_panel, panels_picture, uncertainty_panel
 
 
 class OverlayPictures:
@@ -99,14 +99,8 @@ def overlay_picture(
             picture,
             true_outline=mask,
         ),
-        Panel(
-            f"anomaly map; orange: at least {threshold:g}",
-            picture,
-            overlay=anomaly_map,
-            outline=anomaly_map >= threshold,
-            true_outline=mask,
-        ),
-        Panel("uncertainty (standard deviation)", picture, overlay=uncertainty, overlay_range=(0.0, 0.5)),
+        map_panel(picture, anomaly_map, threshold=threshold, true_outline=mask),
+        uncertainty_panel(picture, uncertainty),
     ]
     return panels_picture(panels, title=title, footer=notice)
 

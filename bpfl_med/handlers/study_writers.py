@@ -15,7 +15,7 @@ from bpfl_med.dicom.secondary_capture import write_secondary_capture
 from bpfl_med.dicom.segmentation import SegmentationType, write_segmentation
 from bpfl_med.dicom.terms import ANATOMIC_REGIONS
 from bpfl_med.handlers.study_results import StudyResult
-from bpfl_med.pictures import Panel, panels_picture
+from bpfl_med.slice_picture import slice_picture
 from bpfl_med.transforms.intensity import Intensity
 
 
@@ -133,7 +133,17 @@ class ContactSheet:
     def __call__(self, folder: Path, result: StudyResult) -> None:
         """Write the picture of one study."""
         indices = result.prediction.ranking[: self.n_slices]
-        rows = [self._row(result, index) for index in indices]
+        rows = [
+            slice_picture(
+                result.volume,
+                result.prediction,
+                index,
+                threshold=result.threshold,
+                class_name=result.class_name,
+                notice=result.notice,
+            )
+            for index in indices
+        ]
         if not rows:
             result.omitted["contact_sheet.png"] = "all slices are empty"
             return
@@ -144,30 +154,6 @@ class ContactSheet:
             top += row.height
         with replaced_file(folder / "contact_sheet.png") as partial:
             sheet.save(partial)
-
-    def _row(self, result: StudyResult, index: int) -> Image.Image:
-        prediction, plane = result.prediction, result.prediction.plane
-        grey = Intensity.grey(plane.pictures(result.volume.values)[index], prediction.ranges)
-        source = Image.fromarray(np.round(255 * grey).astype(np.uint8))
-        anomaly_map = plane.pictures(prediction.anomaly_map)[index]
-        outline = plane.pictures(result.mask)[index]
-        aspect = np.divide(*plane.pixel_size(result.volume.affine))
-        panels = [
-            Panel("scan", source),
-            Panel(
-                f"anomaly map; orange: at least {result.threshold:.3g}", source, overlay=anomaly_map, outline=outline
-            ),
-            Panel(
-                "uncertainty (standard deviation)",
-                source,
-                overlay=plane.pictures(prediction.uncertainty)[index],
-                overlay_range=(0.0, 0.5),
-            ),
-        ]
-        score = prediction.slices[index]["anomaly_score"]
-        last = len(prediction.slices) - 1
-        title = f"{result.class_name}, slice {index} of 0 to {last}, slice score {score:.3f}"
-        return panels_picture(panels, title=title, footer=result.notice, pixel_aspect=float(aspect))
 
 
 def _label(result: StudyResult, what: str) -> str:

@@ -1,14 +1,12 @@
-"""Confidence intervals of the image-level metrics."""
+"""Confidence intervals of metrics by the percentile bootstrap over images."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from bpfl_med.metrics.image import image_metrics
-from bpfl_med.metrics.inputs import to_numpy
+from bpfl_med.metrics.rank_sums import Metrics
 
 Resamples = dict[str, NDArray[np.float64]]
 """The values of each metric over the resamples, `[n_resamples]`; NaN where a resample does not define it."""
@@ -21,33 +19,33 @@ class BootstrapIntervals(NamedTuple):
     n_skipped: int
 
 
-def resampled_metrics(
-    scores: ArrayLike | torch.Tensor,
-    labels: ArrayLike | torch.Tensor,
-    *,
-    rng: np.random.Generator,
-    n_resamples: int,
-) -> Resamples:
-    """Compute the metrics of `image_metrics` for resamples, each of which draws n images of the n with replacement.
+def resampled(measure: Callable[[NDArray[np.int64]], Metrics], draws: Sequence[NDArray[np.int64]]) -> Resamples:
+    """Compute metrics of resamples.
 
     Args:
-        scores: anomaly scores, `[n]`.
-        labels: 0 normal, 1 abnormal, `[n]`.
-        rng: source of the draws, such as `np.random.default_rng(seed)`; the same state gives the same values.
+        measure: gives the metrics of images, by their places.
+        draws: of each resample, the places of its images, see :func:`draw_images`.
+    """
+    found = [measure(draw) for draw in draws]
+    return {
+        name: np.array([np.nan if metrics[name] is None else metrics[name] for metrics in found]) for name in found[0]
+    }
+
+
+def draw_images(n_images: int, *, n_resamples: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """Draw resamples, each of n images of the n with replacement, as places `[n_images]`.
+
+    Args:
+        n_images: n.
         n_resamples: how many resamples are drawn.
+        rng: source of the draws, such as `np.random.default_rng(seed)`; the same state gives the same draws.
 
     Raises:
-        ValueError: as `image_metrics`, or `n_resamples` is below 1.
+        ValueError: `n_resamples` is below 1.
     """
     if n_resamples < 1:
         raise ValueError(f"The bootstrap needs at least 1 resample, got {n_resamples}.")
-    score, label = to_numpy(scores), to_numpy(labels)
-    names = image_metrics(score, label)  # also checks what is resampled
-    values = np.full((n_resamples, len(names)), np.nan)
-    for resample in values if score.size else ():
-        draw = rng.integers(score.size, size=score.size)
-        resample[:] = [np.nan if value is None else value for value in image_metrics(score[draw], label[draw]).values()]
-    return dict(zip(names, values.T, strict=True))
+    return [rng.integers(n_images, size=n_images) for _ in range(n_resamples)]
 
 
 def percentile_intervals(resamples: Resamples, *, confidence: float) -> BootstrapIntervals:

@@ -6,18 +6,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
 
 from bpfl_med.metrics.inputs import check_finite, to_bool, to_numpy
 from bpfl_med.metrics.operating_points import OperatingPoints, operating_points
 from bpfl_med.metrics.rank_sums import Metrics, RankSums
+from bpfl_med.metrics.regions import region_areas
 from bpfl_med.metrics.score_keys import keys_to_scores, scores_to_keys
 from bpfl_med.metrics.sorted_runs import SortedRuns, first_of_equal
 
 AUPRO_FPR_LIMIT = 0.3
 """Where the integral of AUPRO ends, unless another limit is given."""
 
-_EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
 _AREA_BITS = np.uint64(32)
 _BYTES_PER_BLOCK_ENTRY = 128  # of all temporary arrays while one block is read
 
@@ -95,10 +94,9 @@ class PixelMetrics:
         keys = scores_to_keys(scores.astype(np.float32, copy=False))
         for image_keys, mask in zip(_as_images(keys), _as_images(abnormal), strict=True):
             self._normal.extend(image_keys[~mask])
-            regions, n_regions = ndimage.label(mask, _EIGHT_CONNECTED)
+            areas, n_regions = region_areas(mask)
             if n_regions:
-                area = np.bincount(regions.ravel()).astype(np.uint64)[regions[mask]]
-                self._abnormal.extend(image_keys[mask].astype(np.uint64) << _AREA_BITS | area)
+                self._abnormal.extend(image_keys[mask].astype(np.uint64) << _AREA_BITS | areas.astype(np.uint64))
                 self._n_regions += n_regions
 
     def merge(self, other: "PixelMetrics") -> None:
@@ -150,6 +148,17 @@ class PixelMetrics:
         """Give points of the ROC and the precision-recall curve to draw; None if only one kind of pixels is there."""
         ranks = ((n_equal, n_above, n_tied) for _, n_equal, n_above, n_tied, _ in self._ranked())
         return operating_points(ranks, n_positive=len(self._abnormal), n_negative=len(self._normal))
+
+    def cuts(self, n_bins: int) -> NDArray[np.uint32]:
+        """Cut the range of scores into about `n_bins` bins, half of them by the normal pixels, half by the abnormal.
+
+        Returns:
+            Ascending keys, which is from high to low scores, for :func:`~bpfl_med.metrics.pixel_histogram`. At most
+            4 / `n_bins` of either kind of pixels lie strictly between two of them.
+        """
+        abnormal = self._abnormal.samples(max(1, 4 * len(self._abnormal) // n_bins))
+        normal = self._normal.samples(max(1, 4 * len(self._normal) // n_bins))
+        return np.unique(np.concatenate([normal, (abnormal >> _AREA_BITS).astype(np.uint32)]))
 
     def _ranked(self) -> Iterator[tuple[NDArray, ...]]:
         """Yield, from high to low: keys of abnormal pixels, and of each what `RankSums.add` asks for."""

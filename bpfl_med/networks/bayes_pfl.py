@@ -23,7 +23,7 @@ from bpfl_med.networks.prompt_flow import Conditioning, PromptFlow, PromptSample
 from bpfl_med.networks.prompt_noise import PromptNoise
 from bpfl_med.networks.residual_cross_attention import ResidualCrossAttention
 from bpfl_med.networks.text_score import ImagePart, TextScore
-from bpfl_med.networks.untrained_notice import untrained_notice
+from bpfl_med.networks.weights_notice import weights_notice
 
 _RECORD_BYTES = 4096
 
@@ -220,7 +220,7 @@ class BayesPFL(nn.Module):
             "seed": self.seed,
             "linear_kernel": self.backbone.kernel,
             "precision": self.backbone.precision,
-            "caution": "UNTRAINED" if self.notice else None,
+            "caution": self.notice.split()[0] if self.notice else None,
             "notice": self.notice,
         }
 
@@ -241,8 +241,9 @@ class BayesPFL(nn.Module):
 
     @property
     def notice(self) -> str | None:
-        """A sentence for every place where numbers appear, if backbone or prompts are untrained; else None."""
-        return untrained_notice({"CLIP backbone": self.backbone.pretrained, "prompts": self.trained})
+        """A sentence for every place where numbers appear, or None; see :func:`weights_notice`."""
+        is_trained = {"CLIP backbone": self.backbone.pretrained, "prompts": self.trained}
+        return weights_notice(is_trained, self.backbone.notice)
 
     def forward(self, image: torch.Tensor, class_names: Sequence[str] | None = None) -> torch.Tensor:
         """Give the anomaly map alone, for exports and for tools that expect one tensor; see :meth:`predict`.

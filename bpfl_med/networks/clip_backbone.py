@@ -40,6 +40,8 @@ class CLIPBackbone(nn.Module):
         image_size: height and width of the input in pixels; the positional embedding is resized to it.
         name: how people call the weights, such as "ViT-L-14-336 openai".
         pretrained: whether the weights were trained; reports say so where they were not.
+        notice: a sentence that must stand wherever numbers of these weights do, or None; its first word stands where
+            there is no room for more.
 
     Attributes:
         linear_kernel: how float32 linear layers are computed on a CPU, see
@@ -49,7 +51,9 @@ class CLIPBackbone(nn.Module):
         ValueError: if the architecture cannot carry the method, or the patch size does not divide `image_size`.
     """
 
-    def __init__(self, clip: CLIP, *, image_size: int, name: str, pretrained: bool = True) -> None:
+    def __init__(
+        self, clip: CLIP, *, image_size: int, name: str, pretrained: bool = True, notice: str | None = None
+    ) -> None:
         super().__init__()
         _check_architecture(clip, name)
         patch_size = clip.visual.patch_size[0]
@@ -60,6 +64,7 @@ class CLIPBackbone(nn.Module):
             )
         self.name = name
         self.pretrained = pretrained
+        self.notice = notice
         self.linear_kernel: KernelSetting = "auto"
         self._compiled_image_tower: Callable[..., ImageFeatures] | None = None
         self.image_size = image_size

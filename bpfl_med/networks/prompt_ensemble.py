@@ -15,7 +15,7 @@ from bpfl_med.networks.anomaly_map import anomaly_map_moments, upsampled_probabi
 from bpfl_med.networks.bayes_pfl import Prediction
 from bpfl_med.networks.class_names import CLASS_NAME_ALIASES, start_token_id, tokenize_class_names
 from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures
-from bpfl_med.networks.untrained_notice import untrained_notice
+from bpfl_med.networks.weights_notice import weights_notice
 
 
 class PromptEnsemble(nn.Module):
@@ -74,8 +74,8 @@ class PromptEnsemble(nn.Module):
 
     @property
     def notice(self) -> str | None:
-        """A sentence for every place where numbers appear, if the backbone is untrained; else None."""
-        return untrained_notice({"CLIP backbone": self.backbone.pretrained})
+        """A sentence for every place where numbers appear, or None; see :func:`weights_notice`."""
+        return weights_notice({"CLIP backbone": self.backbone.pretrained}, self.backbone.notice)
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class PromptEnsemble(nn.Module):
             "backbone": self.backbone.record,
             "state_pairs": [list(pair) for pair in self.state_pairs],
             "templates": self.templates,
-            "caution": "UNTRAINED" if self.notice else None,
+            "caution": self.notice.split()[0] if self.notice else None,
             "notice": self.notice,
         }
 

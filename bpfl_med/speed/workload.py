@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from open_clip.model import CLIP
 
-from bpfl_med.demo import demo_backbone
+from bpfl_med.demo.backbone import untrained_clip
 from bpfl_med.networks import BayesPFL, CLIPBackbone
 
 DEMO = "demo"
@@ -30,7 +30,8 @@ def random_backbone(model: str, *, image_size: int, seed: int) -> CLIPBackbone:
         ValueError: if open_clip knows no such architecture, or it cannot carry the method.
     """
     if model == DEMO:
-        return demo_backbone(image_size=image_size, seed=seed)
+        small = untrained_clip(seed=seed)
+        return CLIPBackbone(small, image_size=image_size, name="demonstration (random weights)", pretrained=False)
     config = open_clip.get_model_config(model)
     if config is None:
         raise ValueError(f"open_clip knows no architecture {model!r}; see open_clip.list_models()")

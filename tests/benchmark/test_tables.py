@@ -163,6 +163,8 @@ def test_csv_has_a_line_a_number_and_the_notice_beside_ours(comparison):
             "is_ours": "True",
             "metric": "pixel_aupro",
             "value": "25",
+            "lower": "",
+            "upper": "",
             "source": "colons",
             "note": "",
             "notice": NOTICE,
@@ -173,6 +175,8 @@ def test_csv_has_a_line_a_number_and_the_notice_beside_ours(comparison):
             "is_ours": "False",
             "metric": "pixel_aupro",
             "value": "60",
+            "lower": "",
+            "upper": "",
             "source": "A",
             "note": "",
             "notice": "",
@@ -185,6 +189,24 @@ def test_all_four_files_are_written(comparison, tmp_path):
     assert [path.name for path in paths] == ["table.md", "table.tex", "table.csv", "table.json"]
     assert json.loads(paths[3].read_text())["notices"] == [NOTICE]
     assert paths[0].read_text() == markdown(comparison)
+
+
+def test_intervals_stand_beside_their_numbers(results):
+    path = results / "b/colons/metrics.json"
+    report = json.loads(path.read_text())
+    report["intervals"] = {
+        "confidence": 0.9,
+        "n_resamples": 40,
+        "mean": {"pixel_aupro": [0.125, 0.375], "pixel_ap": None},
+    }
+    path.write_text(json.dumps(report))
+    comparison = compare(read_results(results), PUBLISHED)
+    text = markdown(comparison)
+    assert "| **Other on ViT, UNTRAINED** | - / 25.0 (12.5 to 37.5) / - / - |" in text
+    assert text.count("In parentheses the bounds by the bootstrap over images.") == 1
+    assert "n_samples 10; seed 333; 90 % intervals of 40 resamples." in text
+    (row,) = [row for row in csv.DictReader(io.StringIO(csv_rows(comparison))) if row["lower"]]
+    assert (row["metric"], row["value"], row["lower"], row["upper"]) == ("pixel_aupro", "25", "12.5", "37.5")
 
 
 def test_two_results_of_one_network_on_one_set_are_refused(results):

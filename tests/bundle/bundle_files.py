@@ -17,7 +17,7 @@ EVALUATE = (BUNDLE / "configs/inference.json", BUNDLE / "configs/evaluate.json",
 TRAIN = (BUNDLE / "configs/inference.json", BUNDLE / "configs/train.json", DEMO_BACKBONE)
 UNLABELLED = (*EVALUATE, REPOSITORY / "configs/datasets/unlabelled.yaml")
 DEMO = (*EVALUATE, REPOSITORY / "configs/demo.yaml")
-SMALL = {"image_size": 64, "n_samples": 2, "num_workers": 0, "n_pictures": 1, "n_cases": 0}
+SMALL = {"image_size": 64, "n_samples": 2, "num_workers": 0, "n_pictures": 1, "n_cases": 0, "prompts_file": None}
 
 
 def dataset_config(name: str) -> tuple[Path, ...]:

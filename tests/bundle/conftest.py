@@ -62,4 +62,4 @@ def run(workflow: Workflow) -> Workflow:
 @pytest.fixture(scope="session")
 def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two normal and two abnormal pictures of each of two kinds."""
-    return write_phantom_images(tmp_path_factory.mktemp("phantoms"), n_per_class=2, seed=2)
+    return write_phantom_images(tmp_path_factory.mktemp("phantoms"), n_per_class=2, seed=2, kinds=("brain", "liver"))

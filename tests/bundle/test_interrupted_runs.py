@@ -21,14 +21,14 @@ from bundle_files import BUNDLE, DEMO, REPOSITORY, SMALL
 from bpfl_med.demo import write_phantom_images
 from bpfl_med.plain_errors import cause
 
-SEVERAL = (*DEMO, BUNDLE / "configs/multi_gpu_evaluate.json")
+SEVERAL = (*DEMO, BUNDLE / "configs/multi_gpu.json")
 FILES = ("metrics.json", "metrics.csv", "images.csv")
 N_IMAGES = 15  # of 16, so that two processes have unequal shares
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory) -> Path:
-    return write_phantom_images(tmp_path_factory.mktemp("phantoms"), n_per_class=4, seed=3)
+    return write_phantom_images(tmp_path_factory.mktemp("phantoms"), n_per_class=4, seed=3, kinds=("brain", "liver"))
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,12 @@ def one_thread() -> Iterator[None]:
 
 
 def settings(pictures: Path, **changes: object) -> dict:
-    few = {"checked_datalist::items": f"$@datalist[:{N_IMAGES}]", "batch_size": 1, "n_pictures": 0}
+    few = {
+        "checked_datalist::items": f"$@datalist[:{N_IMAGES}]",
+        "batch_size": 1,
+        "n_pictures": 0,
+        "bootstrap_resamples": 20,
+    }
     return {"dataset_dir": str(pictures), **few, **changes}
 
 

@@ -100,8 +100,7 @@ def test_trained_prompts_are_evaluated(tmp_path: Path, phantoms: Path) -> None:
         bundle_root=str(BUNDLE),
         dataset_dir=str(phantoms / "brain/normal"),
         output_dir=str(tmp_path / "eval"),
-        prompts_file=str(tmp_path / "out/prompts.safetensors"),
-        **SMALL,
+        **{**SMALL, "prompts_file": str(tmp_path / "out/prompts.safetensors")},
     )
     made.initialize()
     network = made.parser.get_parsed_content("network")
@@ -139,7 +138,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(tmp_path: Path, phanto
 def test_two_processes_train_as_one(tmp_path: Path, phantoms: Path) -> None:
     """Eight images in batches of three: shares are uneven."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    several = (*TRAIN, BUNDLE / "configs/multi_gpu_train.json")
+    several = (*TRAIN, BUNDLE / "configs/multi_gpu.json")
     arguments = command(tmp_path / "two", phantoms, files=several, max_epochs=2)
     runner = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     subprocess.run([*runner, *arguments], check=True, capture_output=True, cwd=REPOSITORY, env=environment)
@@ -184,7 +183,7 @@ def test_tensorboard_by_overlay(tmp_path: Path, phantoms: Path) -> None:
     [
         ({"val_dataset_dir": "/nowhere"}, "There is no folder /nowhere"),
         ({"max_epoch": 3}, "No part of the configs uses 'max_epoch'; check the spelling"),
-        ({"prompts_file": "/nowhere.pth"}, "There are no prompts at /nowhere.pth"),
+        ({"initial_prompts": "/nowhere.pth"}, "There are no prompts at /nowhere.pth"),
         ({"output_dir": "/dev/null/out"}, "Nothing can be written to /dev/null/out ("),
         ({"batch_size": 0}, "a batch size of at least 1, got 8 and 0"),
     ],
@@ -213,3 +212,26 @@ def test_the_papers_trainings_name_known_files(name: str) -> None:
     parser.read_config([str(file) for file in (*TRAIN, REPOSITORY / f"configs/training/{name}.yaml")])
     assert len(parser["val_classes"]) == 5
     assert DEMO_BACKBONE in TRAIN
+
+
+def test_the_demonstrations_training_draws_its_own_data(tmp_path: Path) -> None:
+    few = {"n_per_class": 1, "kinds": ["washer", "carpet"]}
+    made = ConfigWorkflow(
+        config_file=[str(file) for file in (*TRAIN, REPOSITORY / "configs/training/demo.yaml")],
+        workflow_type="train",
+        logging_file=False,
+        bundle_root=str(BUNDLE),
+        output_dir=str(tmp_path / "out"),
+        max_epochs=1,
+        num_workers=0,
+        **{f"dataset_dir#{key}": value for key, value in few.items()},
+        **{"val_dataset_dir#n_per_class": 1, "val_dataset_dir#kinds": ["wicker", "gear"]},
+    )
+    made.initialize()
+    made.run()
+    items = made.parser.get_parsed_content("checked_datalist").items
+    assert {item["class_name"] for item in items} == {"washer", "carpet"}
+    assert len(read_rows(tmp_path / "out")) == 1
+    record = read_record(read_tensors(tmp_path / "out/prompts.safetensors")["_extra_state"])
+    assert record["backbone"]["name"] == "demonstration"
+    assert record["backbone"]["image_size"] == made.parser["image_size"]

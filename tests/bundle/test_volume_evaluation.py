@@ -64,7 +64,7 @@ def test_slices_voxels_and_volumes(run, volumes, tmp_path):
         ("patient1__FLAIR", "1", "6", "3"),
         ("patient2__FLAIR", "1", "6", "3"),
     ]
-    assert all(row["notice"].startswith("UNTRAINED") for row in found)
+    assert all(row["notice"].startswith("DEMONSTRATION weights") for row in found)
 
     # The score of a volume is the inferer's, but for 8 bits and Pillow's way to resize.
     inferer = VolumeInferer(PercentileIntensity(0.5, 99.5), plane="axial", batch_size=4, device=torch.device("cpu"))

@@ -13,7 +13,7 @@ from bpfl_med.demo import write_phantom_images
 
 @pytest.fixture
 def items(tmp_path) -> list[dict]:
-    folder = write_phantom_images(tmp_path / "a", n_per_class=1)
+    folder = write_phantom_images(tmp_path / "a", n_per_class=1, kinds=("brain", "liver"))
     patterns = {"normal": ["*/normal/*"], "abnormal": ["*/abnormal/*"]}
     return folder_datalist(folder, class_name="{above}", mask="{parent}/../mask/{name}", **patterns)
 

@@ -15,7 +15,7 @@ from bpfl_med.demo import write_phantom_images
 
 @pytest.fixture
 def phantoms(tmp_path: Path) -> list[Path]:
-    root = write_phantom_images(tmp_path / "phantoms", n_per_class=3, seed=4)
+    root = write_phantom_images(tmp_path / "phantoms", n_per_class=3, seed=4, kinds=("brain", "liver"))
     return sorted(path for path in root.rglob("*.png") if path.parent.name != "mask")
 
 

@@ -38,7 +38,7 @@ def test_more_pictures_leave_the_first_ones_as_they_are(folder, tmp_path):
     assert contents(folder).items() < more.items()
 
 
-@pytest.mark.parametrize(("kind", "sign"), [("brain", 1), ("liver", -1)])
+@pytest.mark.parametrize(("kind", "sign"), [("brain", 1), ("liver", -1), ("chest", 1), ("breast", 1), ("bone", -1)])
 def test_the_lesion_lies_where_the_mask_says(kind, sign):
     """The same seed draws the same organ with and without the lesion, but for the noise."""
     normal, abnormal = (KINDS[kind](np.random.default_rng(3), is_abnormal) for is_abnormal in (False, True))
@@ -48,6 +48,20 @@ def test_the_lesion_lies_where_the_mask_says(kind, sign):
     lesion = abnormal.mask == 1
     assert difference[lesion].mean() > 0.1
     assert abs(difference[~lesion].mean()) < 0.01
+
+
+@pytest.mark.parametrize("kind", ["kidney", "retina"])
+def test_a_lesion_brighter_or_darker_lies_where_the_mask_says(kind):
+    tones = set()
+    for seed in range(8):
+        normal, abnormal = (KINDS[kind](np.random.default_rng(seed), is_abnormal) for is_abnormal in (False, True))
+        lesion = abnormal.mask == 1
+        assert 0.001 < lesion.mean() < 0.05
+        inside = (abnormal.image - normal.image)[lesion].mean()
+        assert abs(inside) > 0.06
+        assert abs((abnormal.image - normal.image)[~lesion].mean()) < 0.01
+        tones.add(inside > 0)
+    assert tones == {False, True}
 
 
 def test_masks_hold_0_and_255(folder):

@@ -21,7 +21,7 @@ from bpfl_med.transforms import LoadMaskd, LoadPictured
 @pytest.fixture(scope="session")
 def items(tmp_path_factory: pytest.TempPathFactory) -> list[PictureItem]:
     """Three normal and three abnormal pictures of each kind."""
-    folder = write_phantom_images(tmp_path_factory.mktemp("phantoms"), n_per_class=3, seed=1)
+    folder = write_phantom_images(tmp_path_factory.mktemp("phantoms"), n_per_class=3, seed=1, kinds=("brain", "liver"))
     patterns = {"normal": ["*/normal/*"], "abnormal": ["*/abnormal/*"]}
     return folder_datalist(folder, class_name="{above}", mask="{parent}/../mask/{name}", **patterns)
 

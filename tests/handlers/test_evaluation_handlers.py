@@ -146,41 +146,9 @@ def test_the_report_says_how_scores_were_made(evaluate, network, items, report_f
         "smoothing_sigma": 2,
         "metrics": ["image", "pixel"],
         "aupro_fpr_limit": 0.3,
-        "bootstrap_resamples": 0,
-        "bootstrap_seed": 0,
     }
     assert report["intervals"] is None
     assert (report["network"]["n_samples"], report["network"]["seed"]) == (2, 333)
-
-
-def test_intervals_are_those_of_the_scores_in_the_table(evaluate, network, items, report_folder):
-    changed = handlers(report_folder, network, bootstrap_resamples=200, bootstrap_seed=5)
-    evaluate(network, items, changed)
-    report, rows = json.loads((report_folder / "metrics.json").read_text()), read_table(report_folder / "images.csv")
-    intervals = report["intervals"]
-    draws = {}
-    for place, name in enumerate(("brain", "liver")):
-        mine = [row for row in rows if row["class_name"] == name]
-        scores, labels = (np.array([float(row[key]) for row in mine]) for key in ("anomaly_score", "label"))
-        rng = np.random.default_rng([5, place])
-        picked = [rng.integers(len(mine), size=len(mine)) for _ in range(200)]
-        draws[name] = np.array(
-            [
-                roc_auc_score(labels[pick], scores[pick]) if 0 < labels[pick].sum() < len(pick) else np.nan
-                for pick in picked
-            ]
-        )
-        expected = np.nanquantile(draws[name], [0.025, 0.975])
-        np.testing.assert_allclose(intervals["classes"][name]["image_auroc"], expected, atol=1e-12)
-        assert intervals["n_skipped"][name] == np.isnan(draws[name]).sum() > 0
-    mean = np.nanmean(np.stack(list(draws.values())), axis=0)
-    np.testing.assert_allclose(intervals["mean"]["image_auroc"], np.nanquantile(mean, [0.025, 0.975]), atol=1e-12)
-    assert intervals["mean"].keys() == {"image_auroc", "image_ap", "image_f1_max"}
-
-
-def test_intervals_without_image_metrics_are_refused():
-    with pytest.raises(ValueError, match=r"The bootstrap bounds image metrics, and metrics names none; set bootstr"):
-        AnomalyEvaluation(protocol="image", metrics=["pixel"], top_k=1, smoothing_sigma=0, bootstrap_resamples=9)
 
 
 def test_only_abnormal_images_leave_image_metrics_undefined(evaluate, network, items, report_folder):

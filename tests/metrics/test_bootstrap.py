@@ -5,17 +5,25 @@ from sklearn.metrics import roc_auc_score
 
 from bpfl_med.metrics import (
     BootstrapIntervals,
+    draw_images,
     image_metrics,
     mean_resamples,
     percentile_intervals,
-    resampled_metrics,
+    resampled,
 )
+from bpfl_med.metrics.bootstrap import Resamples
 
 
 def images(n: int = 120) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     labels = (np.arange(n) % 3 == 0).astype(int)
     return rng.normal(size=n) + labels, labels
+
+
+def resampled_metrics(scores, labels, *, rng: np.random.Generator, n_resamples: int) -> Resamples:
+    score, label = np.array(scores), np.array(labels)
+    draws = draw_images(score.size, n_resamples=n_resamples, rng=rng)
+    return resampled(lambda draw: image_metrics(score[draw], label[draw]), draws)
 
 
 def bootstrap_intervals(

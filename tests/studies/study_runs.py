@@ -52,7 +52,7 @@ def predict(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "excepthook", sys.excepthook)  # MONAI's workflow replaces it
         if not pictures:
-            patch.setattr("bpfl_med.handlers.study_writers.panels_picture", lambda *_, **__: Image.new("RGB", (4, 4)))
+            patch.setattr("bpfl_med.slice_picture.panels_picture", lambda *_, **__: Image.new("RGB", (4, 4)))
         if overlay is not None:
 
             def with_overlay(config_file: list[str], **settings: Any) -> ConfigWorkflow:

@@ -265,7 +265,7 @@ def test_the_demo_backbone_gives_the_same_bytes_and_does_not_depend_on_batches_o
         np.testing.assert_allclose(results[name].array("anomaly_map"), expected, atol=1e-5)
         np.testing.assert_array_equal(results[name].image("mask").affine, results["one"].image("mask").affine)
     record = results["one"].record
-    assert record["notice"].startswith("UNTRAINED")
+    assert record["notice"].startswith("DEMONSTRATION")
     assert record["network"]["n_samples"] == 2
 
 
@@ -342,13 +342,13 @@ def test_signs_that_a_config_would_read_are_refused(tmp_path, refused, option):
     refused(study, "[a-z_]+ must not begin with \\$, @ or % nor hold #", option, "a#b")
 
 
-def test_untrained_weights_are_said_in_every_file(tmp_path):
+def test_weights_of_the_demonstration_are_said_in_every_file(tmp_path):
     write_series(tmp_path / "in")
     assert predict(tmp_path / "in", tmp_path / "out", "--n-samples", 1, backbone="demo") == 0
     result = result_of(tmp_path / "out")
     segmentation = pydicom.dcmread(result.folder / "mask.seg.dcm")
-    assert segmentation.SeriesDescription == "UNTRAINED Bayes-PFL (research only) segmentation"
-    assert segmentation.SegmentSequence[0].SegmentLabel == "UNTRAINED: Anomaly"
+    assert segmentation.SeriesDescription == "DEMONSTRATION Bayes-PFL (research only) segmentation"
+    assert segmentation.SegmentSequence[0].SegmentLabel == "DEMONSTRATION: Anomaly"
     assert segmentation.DeviceSerialNumber == result.record["network"]["checksum"][:16]
     for name in ("anomaly_map", "uncertainty", "mask"):
-        assert bytes(result.image(name).header["descrip"]).startswith(b"UNTRAINED Bayes-PFL (research only)")
+        assert bytes(result.image(name).header["descrip"]).startswith(b"DEMONSTRATION Bayes-PFL (research only)")

@@ -33,7 +33,7 @@ RATES = {"prompts": 1e-2, "temperatures": 1e-2, "flows": 1e-3, "others": 1e-3}
 @pytest.fixture(scope="session")
 def items(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """Two normal and two abnormal pictures of each kind, and one more abnormal one."""
-    folder = write_phantom_images(tmp_path_factory.mktemp("phantoms"), n_per_class=3, seed=1)
+    folder = write_phantom_images(tmp_path_factory.mktemp("phantoms"), n_per_class=3, seed=1, kinds=("brain", "liver"))
     patterns = {"normal": ["*/normal/00[01].png"], "abnormal": ["*/abnormal/00[01].png", "liver/abnormal/002.png"]}
     return folder_datalist(folder, class_name="{above}", mask="{parent}/../mask/{name}", **patterns)
 

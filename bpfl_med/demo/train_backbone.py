@@ -1,0 +1,243 @@
+"""Train the small CLIP of the embedded default on drawn pictures: ``python -m bpfl_med.demo.train_backbone``."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from open_clip.tokenizer import SimpleTokenizer
+from safetensors.torch import save_file
+from torch import nn
+from torch.utils.data import DataLoader
+
+from bpfl_med.checkpoints import read_tensors
+from bpfl_med.demo.backbone import PATCH_SIZE, TRAINING_SIZE, untrained_clip
+from bpfl_med.demo.captions import caption_words
+from bpfl_med.demo.drawn_batches import UNKNOWN_NAME, DrawnBatch, DrawnBatches
+from bpfl_med.demo.kinds import TRAINING_KINDS
+from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures
+from bpfl_med.networks.clip_normalization import clip_normalize
+
+REGION_BLOCKS = (3, 4, 5, 6)  # those that the demonstration taps
+
+
+class Captions(nn.Module):
+    """The words that captions use: a small table of token embeddings in place of CLIP's whole vocabulary.
+
+    Row 0 is zero and stays so: it is the embedding of every word that no caption holds.
+    """
+
+    def __init__(self, embedding: torch.Tensor) -> None:
+        super().__init__()
+        self._tokenizer = SimpleTokenizer()
+        texts = [*caption_words(), *TRAINING_KINDS]
+        special = [self._tokenizer.sot_token_id, self._tokenizer.eot_token_id]
+        self.tokens = sorted({token for text in texts for token in self._tokenizer.encode(text)} | set(special))
+        self._rows = {token: row for row, token in enumerate(self.tokens, start=1)}
+        self._unknown = self._tokenizer.encode(UNKNOWN_NAME)
+        rows = embedding.detach()[self.tokens]
+        self.table = nn.Parameter(torch.cat([torch.zeros_like(rows[:1]), rows]))
+
+    def forward(self, captions: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Give start embeddings [N, 1, C], those of the captions [N, 1, T, C], and the index of their ends [N]."""
+        start, end = (self._rows[t] for t in (self._tokenizer.sot_token_id, self._tokenizer.eot_token_id))
+        rows = [
+            [*(0 if t in self._unknown else self._rows[t] for t in self._tokenizer.encode(c)), end] for c in captions
+        ]
+        longest = max(len(row) for row in rows)
+        padded = torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows])
+        embedded = F.embedding(padded, self.table, padding_idx=0)
+        begin = self.table[start].expand(len(rows), 1, -1)
+        return begin, embedded.unsqueeze(1), torch.tensor([len(row) - 1 for row in rows])
+
+    def vocabulary(self, size: int) -> torch.Tensor:
+        """Give the embedding of CLIP's whole vocabulary ``[size, C]``, zero for words that no caption holds."""
+        full = self.table.new_zeros(size, self.table.shape[1])
+        full[self.tokens] = self.table.detach()[1:]
+        return full
+
+
+def caption_loss(image: torch.Tensor, text: torch.Tensor, topics: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """Compute CLIP's contrastive loss; other captions of the same topic are left out of the denominator.
+
+    Args:
+        image: normalised features [N, C].
+        text: normalised features [N, C] of the captions.
+        topics: [N].
+        scale: inverse temperature.
+    """
+    logits = scale * image @ text.T
+    same = (topics[:, None] == topics[None]) & ~torch.eye(len(topics), dtype=torch.bool)
+    logits = logits.masked_fill(same, -torch.inf)
+    target = torch.arange(len(topics))
+    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+
+
+def region_logits(patches: torch.Tensor, text: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """Compare each patch with the two captions of its pair: how much nearer it is to the damaged one, [L, 2B, S].
+
+    Args:
+        patches: normalised, projected patch tokens [L, 2B, S, C].
+        text: normalised features [2B, C] of the captions, flawless and damaged by turns.
+        scale: inverse temperature.
+    """
+    direction = (text[1::2] - text[::2]).repeat_interleave(2, 0)
+    return scale * (patches @ direction.unsqueeze(-1)).squeeze(-1)
+
+
+def region_loss(logits: torch.Tensor, damaged: torch.Tensor) -> torch.Tensor:
+    """Compute the contrast of patches: damaged ones are nearer to the damaged caption, others to the flawless one.
+
+    Damaged and flawless patches weigh the same in total, however few the damaged ones are.
+
+    Args:
+        logits: of patches [L, 2B, S].
+        damaged: how certainly a patch is damaged, [2B, S].
+    """
+    missed, alarmed = F.softplus(-logits) * damaged, F.softplus(logits) * (1 - damaged)
+    return missed.sum() / (damaged.sum() * len(logits)) + alarmed.sum() / ((1 - damaged).sum() * len(logits))
+
+
+def picture_loss(logits: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
+    """Compute the contrast of whole pictures by their most alarming patches: only a damaged one may hold any.
+
+    Args:
+        logits: of patches [L, 2B, S].
+        offset: what the log of the summed odds of a picture is compared with.
+    """
+    alarm = torch.logsumexp(logits, -1) - offset
+    return F.softplus(alarm[:, ::2]).mean() + F.softplus(-alarm[:, 1::2]).mean()
+
+
+def train(
+    *,
+    seed: int,
+    n_steps: int,
+    n_pairs: int,
+    learning_rate: float,
+    picture_weight: float,
+    initial: Path | None = None,
+    log_every: int = 25,
+) -> dict[str, torch.Tensor]:
+    """Train the small CLIP and return its state dict, in half precision.
+
+    Args:
+        seed: of weights, pictures and captions.
+        n_steps: optimiser steps.
+        n_pairs: pairs of pictures in each.
+        learning_rate: the highest; it rises over the first tenth of the steps and falls as a cosine.
+        picture_weight: of the contrast of whole pictures beside those of captions and of patches, which weigh 1.
+        initial: weights to begin with, of an earlier training; random ones if None.
+        log_every: steps between two lines of progress.
+    """
+    clip = untrained_clip(seed=seed)
+    if initial is not None:
+        clip.load_state_dict({name: tensor.float() for name, tensor in read_tensors(initial).items()})
+    backbone = CLIPBackbone(clip, image_size=TRAINING_SIZE, name="demo", pretrained=False)
+    clip.requires_grad_(True)
+    captions = Captions(clip.token_embedding.weight)
+    clip.token_embedding.requires_grad_(False)
+    region_scale, picture_offset = (nn.Parameter(torch.tensor(math.log(10.0))) for _ in range(2))
+    parameters = [p for p in clip.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 0.05},
+            {
+                "params": [p for p in parameters if p.ndim < 2] + [captions.table, region_scale, picture_offset],
+                "weight_decay": 0.0,
+            },
+        ],
+        lr=learning_rate,
+        betas=(0.9, 0.98),
+    )
+    warm_up = max(1, n_steps // 10)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: min(
+            (step + 1) / warm_up, 0.5 + 0.5 * math.cos(math.pi * max(0, step - warm_up) / (n_steps - warm_up))
+        ),
+    )
+    batches = DrawnBatches(n_batches=n_steps, n_pairs=n_pairs, size=TRAINING_SIZE, patch_size=PATCH_SIZE, seed=seed)
+    loader = DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4)
+    began, sums = time.perf_counter(), torch.zeros(3)
+    for step, batch in enumerate(loader, start=1):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            features = backbone.encode_image(clip_normalize(batch.images), REGION_BLOCKS)
+            text = backbone.encode_prompts(*captions(batch.captions)).squeeze(1)
+        losses = _losses(backbone, features, text.float(), batch, region_scale, picture_offset)
+        optimizer.zero_grad()
+        (losses[0] + losses[1] + picture_weight * losses[2]).backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        schedule.step()
+        with torch.no_grad():
+            clip.logit_scale.clamp_(0, math.log(100))
+        sums += torch.stack(losses).detach()
+        if step % log_every == 0:
+            caption, region, picture = (sums / log_every).tolist()
+            sums.zero_()
+            took = time.perf_counter() - began
+            print(
+                f"{step}: captions {caption:.3f}, regions {region:.3f}, pictures {picture:.3f}, {took:.0f} s",
+                flush=True,
+            )
+    with torch.no_grad():
+        clip.token_embedding.weight.copy_(captions.vocabulary(len(clip.token_embedding.weight)))
+    return {name: tensor.detach().half().contiguous() for name, tensor in clip.state_dict().items()}
+
+
+def _losses(
+    backbone: CLIPBackbone,
+    features: ImageFeatures,
+    text: torch.Tensor,
+    batch: DrawnBatch,
+    region_scale: torch.Tensor,
+    picture_offset: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Give the contrasts of captions, of patches and of whole pictures."""
+    visual = backbone.clip.visual
+    text = F.normalize(text, dim=-1)
+    image = F.normalize(features.global_feature.float(), dim=-1)
+    patches = F.normalize(visual.ln_post(features.patch_tokens.float()) @ visual.proj, dim=-1)
+    logits = region_logits(patches, text, region_scale.exp())
+    return (
+        caption_loss(image, text, batch.topics, backbone.clip.logit_scale.exp()),
+        region_loss(logits, batch.damaged),
+        picture_loss(logits, picture_offset),
+    )
+
+
+def main() -> None:
+    """Run the training as the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, required=True, help="safetensors file of the weights")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--n-steps", type=int, default=2500)
+    parser.add_argument("--n-pairs", type=int, default=32)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--picture-weight", type=float, default=0.0)
+    parser.add_argument("--initial", type=Path, help="weights of an earlier training to go on with")
+    parser.add_argument(
+        "--threads", type=int, default=2, help="of PyTorch; the weights depend on it in the last digits"
+    )
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    weights = train(
+        seed=arguments.seed,
+        n_steps=arguments.n_steps,
+        n_pairs=arguments.n_pairs,
+        learning_rate=arguments.learning_rate,
+        picture_weight=arguments.picture_weight,
+        initial=arguments.initial,
+    )
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    save_file(weights, arguments.output)
+
+
+if __name__ == "__main__":
+    main()

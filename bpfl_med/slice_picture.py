@@ -1,0 +1,43 @@
+"""One slice of a scored study as a picture: scan, anomaly map and uncertainty side by side."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from bpfl_med.data.studies import StudyVolume
+from bpfl_med.inferers import VolumePrediction
+from bpfl_med.pictures import Panel, map_panel, panels_picture, uncertainty_panel
+from bpfl_med.transforms.intensity import Intensity
+
+
+def slice_picture(
+    volume: StudyVolume,
+    prediction: VolumePrediction,
+    index: int,
+    *,
+    threshold: float,
+    class_name: str,
+    notice: str | None,
+) -> Image.Image:
+    """Draw a slice in the plane that was scored; colours mean the same in every slice of every study.
+
+    Args:
+        volume: the scan.
+        prediction: its maps and slice scores.
+        index: of the slice along `prediction.plane`, from 0.
+        threshold: value of the map from which on a pixel is outlined, 0 to 1.
+        class_name: what the scan shows.
+        notice: a sentence that every picture must carry, or None.
+    """
+    plane = prediction.plane
+    grey = Intensity.grey(plane.pictures(volume.values)[index], prediction.ranges)
+    source = Image.fromarray(np.round(255 * grey).astype(np.uint8))
+    panels = [
+        Panel("scan", source),
+        map_panel(source, plane.pictures(prediction.anomaly_map)[index], threshold=threshold),
+        uncertainty_panel(source, plane.pictures(prediction.uncertainty)[index]),
+    ]
+    score = prediction.slices[index]["anomaly_score"]
+    title = f"{class_name}, slice {index} of 0 to {len(prediction.slices) - 1}, slice score {score:.3f}"
+    return panels_picture(panels, title=title, footer=notice, pixel_size=plane.pixel_size(volume.affine))

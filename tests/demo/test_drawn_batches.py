@@ -1,0 +1,54 @@
+"""Batches of drawn pictures depend on seed and number alone, and say which patches are damaged."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from bpfl_med.demo.drawn_batches import DrawnBatches, patch_shares
+from bpfl_med.demo.kinds import TRAINING_KINDS
+
+
+@pytest.fixture
+def batches() -> DrawnBatches:
+    return DrawnBatches(n_batches=3, n_pairs=4, size=48, patch_size=8, seed=2)
+
+
+def test_a_batch_depends_on_seed_and_number_alone(batches):
+    first = batches[1]
+    batches[0]
+    again = DrawnBatches(n_batches=9, n_pairs=4, size=48, patch_size=8, seed=2)[1]
+    assert torch.equal(first.images, again.images)
+    assert first.captions == again.captions
+    other = DrawnBatches(n_batches=3, n_pairs=4, size=48, patch_size=8, seed=3)[1]
+    assert not torch.equal(first.images, other.images)
+
+
+def test_pairs_by_turns_flawless_and_damaged(batches):
+    batch = batches[0]
+    assert len(batches) == 3
+    assert batch.images.shape == (8, 3, 48, 48)
+    assert batch.damaged.shape == (8, 36)
+    assert not batch.damaged[::2].any()
+    assert batch.damaged[1::2].amax(1).min() > 0
+    changed = (batch.images[1::2] - batch.images[::2]).abs().amax((1, 2, 3))
+    assert (changed > 0.02).all()
+
+
+def test_a_topic_is_a_kind_without_or_with_damage(batches):
+    kinds = list(TRAINING_KINDS)
+    for batch in (batches[0], batches[1], batches[2]):
+        for caption, topic in zip(batch.captions, batch.topics.tolist(), strict=True):
+            if topic >= 2:
+                assert kinds[topic // 2 - 1] in caption
+        assert (batch.topics[::2] % 2 == 0).all()
+        assert (batch.topics[1::2] == batch.topics[::2] + 1).all()
+
+
+def test_a_patch_is_damaged_for_certain_from_a_fifth_of_its_pixels_on():
+    mask = np.zeros((1, 8, 8), bool)
+    mask[0, 0, 0] = True  # a sixteenth of the first patch
+    mask[0, :2, 6:] = True  # a quarter of the second
+    mask[0, 4:, :4] = True
+    assert patch_shares(mask, 4).tolist() == [pytest.approx([5 / 16, 1, 1, 0])]
