@@ -9,6 +9,7 @@ thousandth of the whole), are those of the network.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from open_clip import tokenize
@@ -33,15 +34,15 @@ def released_way(network: BayesPFL, image: torch.Tensor, class_name: str, stage:
     with stage("host transfer"):
         on_host = [level.cpu().numpy() for level in maps]
     with stage("RCA and map"):
-        pair_maps = sum(on_host[1:], on_host[0]) / len(on_host)  # [M, H, W]
-        anomaly_map = torch.from_numpy(pair_maps.mean(0))
+        every_map = np.stack(on_host)  # [L, M, H, W]
+        anomaly_map = torch.from_numpy(every_map.mean((0, 1)))
     with stage("score"):
         probability = _pair_probabilities(network, features, text)
         score = probability.mean(1)
     with stage("host transfer"):
         score = score.cpu()
     # The released program gives no spread: these two are for the comparison of the results and belong to no stage.
-    uncertainty, score_std = torch.from_numpy(pair_maps.std(0)), probability.std(1, correction=0).cpu()
+    uncertainty, score_std = torch.from_numpy(every_map.mean(0).std(0)), probability.std(1, correction=0).cpu()
     return Prediction(anomaly_map[None, None], score, uncertainty[None, None], score_std)
 
 
@@ -109,10 +110,10 @@ def _level_maps(network: BayesPFL, level: int, patch_tokens: torch.Tensor, text:
     )
     weights = (query @ keys.transpose(-1, -2) * flat.shape[-1] ** -0.5).softmax(-1)
     refined = F.normalize(flat + (weights @ keys).transpose(1, 2).flatten(2), dim=-1)
-    logits = network.log_temperature_pixel.exp() * refined @ patches.transpose(-1, -2)
-    grid = logits.unflatten(2, (network.backbone.grid_size, -1))
-    upsampled = F.interpolate(grid, size=(size, size), mode="bilinear", align_corners=True)[0]
-    return upsampled.unflatten(0, (2, -1)).softmax(0)[1]
+    logits = network.log_temperature_pixel.exp() * patches @ refined.transpose(-1, -2)  # [1, S, 2M]
+    grid = logits.transpose(1, 2).unflatten(2, (network.backbone.grid_size, -1))
+    normal, abnormal = F.interpolate(grid, size=(size, size), mode="bilinear", align_corners=True)[0].chunk(2)
+    return torch.stack([normal, abnormal], dim=1).softmax(1)[:, 1]
 
 
 def _pair_probabilities(network: BayesPFL, features: ImageFeatures, text: torch.Tensor) -> torch.Tensor:

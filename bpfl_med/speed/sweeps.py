@@ -169,6 +169,7 @@ def _pictures_rows(values: list[int]) -> list[Row]:
             dataset_dir=str(folder),
             output_dir=str(Path(name) / "output"),
             image_size=_SMALL,
+            prompts_file="$None",
             n_samples=_FEW_SAMPLES,
             batch_size=_BATCH,
             n_pictures=0,

@@ -51,11 +51,11 @@ def networks(
     compile_options: Mapping[str, Any] | None = None,
 ) -> dict[str, BayesPFL]:
     """Build one network for each precision, float32 first, all of the same weights."""
-    quarter = backbone.n_blocks // 4
+    blocks = [-(-backbone.n_blocks * quarter // 4) for quarter in (1, 2, 3, 4)]
     return {
         precision: BayesPFL(
             copy.deepcopy(backbone) if precision != "float32" else backbone,
-            feature_blocks=[quarter * part for part in (1, 2, 3, 4)],
+            feature_blocks=blocks,
             n_prompts=n_prompts,
             n_samples=n_samples,
             precision=precision,  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from bpfl_med.networks import CLIPBackbone
+from bpfl_med.networks.transformer_block import _attention_in_products
 
 
 @pytest.fixture(params=["gelu", "quick_gelu"])
@@ -54,3 +55,14 @@ def test_what_stands_behind_the_end_of_a_text_is_not_read(clip: open_clip.CLIP) 
     assert torch.equal(backbone.encode_prompts(prefix, endings, end), text)
     endings[:, 0] = 0.0  # one ending does not see the other
     assert torch.equal(backbone.encode_prompts(prefix, endings, end)[:, 1], text[:, 1])
+
+
+@torch.no_grad()
+def test_attention_in_bfloat16_is_that_of_pytorch() -> None:
+    """Six heads, which are not a multiple of those that are computed at once; noise of bfloat16 is all that differs."""
+    generator = torch.Generator().manual_seed(0)
+    query, key, value = torch.randn(3, 2, 6, 50, 8, generator=generator).bfloat16()
+    expected = torch.nn.functional.scaled_dot_product_attention(query.double(), key.double(), value.double())
+    found = _attention_in_products(query, key, value)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=0.02)

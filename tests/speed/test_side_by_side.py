@@ -18,7 +18,7 @@ from bpfl_med.speed.stages import STAGES, StageFlops, StageSeconds, our_way
 from bpfl_med.speed.workload import networks, random_backbone, random_pictures
 
 CPU = torch.device("cpu")
-SIZE, PATCH, N_PROMPTS, N_SAMPLES = 64, 8, 2, 3
+SIZE, N_PROMPTS, N_SAMPLES = 64, 2, 3
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -73,11 +73,13 @@ def test_images_in_another_order_are_noticed(comparison: SideBySide) -> None:
 
 def test_operations_of_the_image_tower(built: dict[str, BayesPFL]) -> None:
     """Twelve width-squared products a token and block, two products of attention, the patches and the projection."""
-    width, n_blocks, embed_dim = 128, 6, 64
-    n_patches = (SIZE // PATCH) ** 2
+    backbone = built["float32"].backbone
+    width, patch_size = backbone.vision_width, backbone.patch_size
+    n_patches = (SIZE // patch_size) ** 2
     n_tokens = n_patches + 1
     block = 12 * n_tokens * width**2 + 2 * n_tokens**2 * width
-    expected = 2 * (n_blocks * block + n_patches * 3 * PATCH**2 * width + width * embed_dim)
+    patches = n_patches * 3 * patch_size**2 * width
+    expected = 2 * (backbone.n_blocks * block + patches + width * backbone.embed_dim)
     counter = StageFlops()
     our_way(built["float32"], random_pictures(1, SIZE)[0], "liver", counter)
     assert counter.flops["image tower"] == expected
