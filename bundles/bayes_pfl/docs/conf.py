@@ -69,6 +69,7 @@ nb_output_stderr = "remove"  # progress bars
 
 html_theme = "furo"
 html_title = f"bpfl_med {version}"
+html_show_copyright = False
 html_show_sphinx = False
 
 
