@@ -27,6 +27,7 @@ def training_curves(rows: Sequence[Mapping[str, Any]]) -> Image.Image:
     _draw(losses, rows, _TERMS, "loss (mean of an epoch's steps)")
     _draw(metrics, rows, _METRICS, "validation (mean of its classes)")
     metrics.set_xlabel("epoch")
+    metrics.xaxis.get_major_locator().set_params(integer=True)
     metrics.set_ylim(-0.02, 1.02)
     data = io.BytesIO()
     FigureCanvasAgg(figure).print_png(data, metadata={"Software": None})

@@ -42,7 +42,7 @@ def with_the_same_weights(network: BayesPFL) -> BayesPFL:
         ({"network_def#stage": 1}, False, True),
         ({"n_samples": 5}, True, True),
         ({"seed": 1}, True, True),
-        ({"feature_blocks": [4, 8]}, True, True),
+        ({"feature_blocks": [3, 6]}, True, True),
     ],
 )
 def test_ablations_are_settings(overrides, changes_map, changes_score):

@@ -45,9 +45,7 @@ def test_inference_has_the_properties_and_scores_a_series(tmp_path):
     series = write_series(tmp_path / "series")
     settings = {"dataset_dir": str(series.folder), "output_dir": str(tmp_path / "out"), "class_name": "brain"}
     files = [str(file) for file in (*INFERENCE, REPOSITORY / "configs/modalities/ct-brain.yaml")]
-    made = ConfigWorkflow(
-        config_file=files, workflow_type="infer", logging_file=False, image_size=64, n_samples=2, **settings
-    )
+    made = ConfigWorkflow(config_file=files, workflow_type="infer", logging_file=False, n_samples=2, **settings)
     made.initialize()
     assert made.check_properties() == []
     made.run()
@@ -65,7 +63,7 @@ def test_the_demonstration_makes_its_data_and_evaluates_them(run, figures, tmp_p
     names = {f"{kind}_{key}" for kind in ("image", "pixel") for key in ("auroc", "ap", "f1_max")} | {"pixel_aupro"}
     assert {name for name, value in report["metrics"]["mean"].items() if 0 <= value <= 1} == names
     assert report["settings"]["image_score"] == "released"
-    assert report["notice"].startswith("DEMONSTRATION weights")
+    assert report["notice"].startswith("UNTRAINED prompts")
     assert [row["class_name"] for row in read_table(tmp_path / "out/images.csv")] == ["brain", "liver"] * 2
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "phantoms",
@@ -136,8 +134,8 @@ def test_a_bad_picture_is_skipped_on_demand_and_listed(run, brains, tmp_path):
         ({"network_def#n_sample": 3}, "got an unexpected keyword argument 'n_sample'"),
         ({"prompts_file": "/nowhere.pth"}, "There are no prompts at /nowhere.pth; see README, Weights"),
         ({"output_dir": "/dev/null/out"}, "Nothing can be written to /dev/null/out ("),
-        ({"image_size": 65}, "The image size must be a multiple of the patch size 16"),
-        ({"feature_blocks": [2, 9]}, "The feature blocks must be ascending numbers from 1 to 8"),
+        ({"image_size": 65}, "The image size must be a multiple of the patch size 8"),
+        ({"feature_blocks": [2, 9]}, "The feature blocks must be ascending numbers from 1 to 6"),
         ({"n_samples": 0}, "n_samples must be at least 1, got 0"),
     ],
 )

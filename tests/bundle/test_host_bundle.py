@@ -22,7 +22,7 @@ from bpfl_med.tensor_inferer import TensorVolumeInferer
 from bpfl_med.transforms import PercentileIntensity
 
 OVERLAYS = [REPOSITORY / "configs/modalities/mr.yaml", DEMO_BACKBONE]
-SETTINGS: dict[str, Any] = {"class_name": "brain", "threshold": 0.5, "image_size": 64, "n_samples": 2}
+SETTINGS: dict[str, Any] = {"class_name": "brain", "threshold": 0.5, "n_samples": 2}
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from bpfl_med import cli
 from bpfl_med.demo import write_phantom_images
 
-OVERLAY = "{image_size: 64, n_samples: 2, num_workers: 0, n_pictures: 0, n_cases: 0}"
+OVERLAY = "{image_size: 64, prompts_file: null, n_samples: 2, num_workers: 0, n_pictures: 0, n_cases: 0}"
 
 
 @pytest.fixture
@@ -52,7 +52,8 @@ def test_sets_and_baseline_stand_in_one_table(sets, capsys):
         report = json.loads((sets / f"out/{name}/brain_mri/metrics.json").read_text())
         mean = report["metrics"]["mean"]
         shown = " / ".join(f"{100 * mean[f'image_{key}']:.1f}" for key in ("auroc", "f1_max", "ap"))
-        assert f"| **{report['network']['name']} on demo (random weights, seed 333), UNTRAINED** | {shown} |" in table
+        named = f"{report['network']['name']} on demonstration, {report['network']['caution']}"
+        assert f"| **{named}** | {shown} |" in table
         assert f"> **{report['notice']}**" in table
     assert "| AdaCLIP | 94.4 / - / 93.1 [P] |" in table
     assert "BrainMRI: ours are of 4 images (2 normal, 2 abnormal), published ones of 153 (" in table
