@@ -55,7 +55,7 @@ def test_the_overlay_sets_the_batch_size_of_a_run(repository: Path) -> None:
     files = ("bundles/bayes_pfl/configs/inference.json", "configs/backbones/demo.yaml", "configs/memory_limit.yaml")
     parser = ConfigParser()
     parser.read_config([str(repository / file) for file in files])
-    parser.update({"image_size": 64, "memory_limit_gib": 0.1, "device": "$torch.device('cpu')"})
+    parser.update({"image_size": 64, "prompts_file": None, "memory_limit_gib": 0.1, "device": "$torch.device('cpu')"})
     inferer = parser.get_parsed_content("inferer")
     network = parser.get_parsed_content("network")
     assert inferer.batch_size == largest_batch_size(network, limit_gib=0.1, most=64) > 1

@@ -52,7 +52,9 @@ def settings(pictures: Path, **changes: object) -> dict:
 
 def command(files: Sequence[Path], out: Path, overrides: dict) -> list[str]:
     arguments = {"bundle_root": BUNDLE, "output_dir": out, **SMALL, **overrides}
-    listed = [part for key, value in arguments.items() for part in (f"--{key}", str(value))]
+    listed = [
+        part for key, value in arguments.items() for part in (f"--{key}", f"${value}" if value is None else str(value))
+    ]
     return ["-m", "monai.bundle", "run", "evaluating", "--config_file", str([str(file) for file in files]), *listed]
 
 
@@ -161,7 +163,7 @@ def test_a_run_killed_before_its_report_only_writes_it(run, pictures, tmp_path, 
     [
         ({"seed": 334}, "network.seed was 333, is now 334"),
         ({"seed": 334}, "network.checksum was "),
-        ({"smoothing_sigma": 4}, "(settings.smoothing_sigma was 8, is now 4)"),
+        ({"smoothing_sigma": 4}, "(settings.smoothing_sigma was 1.5, is now 4)"),
         ({"batch_size": 2}, "(batch_size was 1, is now 2)"),
         ({"checked_datalist::items": "$@datalist[:9]"}, "dataset.n_images was 15, is now 9"),
     ],

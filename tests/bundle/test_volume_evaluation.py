@@ -64,14 +64,14 @@ def test_slices_voxels_and_volumes(run, volumes, tmp_path):
         ("patient1__FLAIR", "1", "6", "3"),
         ("patient2__FLAIR", "1", "6", "3"),
     ]
-    assert all(row["notice"].startswith("DEMONSTRATION weights") for row in found)
+    assert all(row["notice"].startswith("UNTRAINED prompts") for row in found)
 
     # The score of a volume is the inferer's, but for 8 bits and Pillow's way to resize.
     inferer = VolumeInferer(PercentileIntensity(0.5, 99.5), plane="axial", batch_size=4, device=torch.device("cpu"))
     for row in found:
         volume = load_study(Study("a", volumes / row["volume"].split("__")[0] / "FLAIR.nii.gz", None))
         prediction = inferer(volume, made.network_def.eval(), class_name="brain")
-        assert float(row["volume_score"]) == pytest.approx(prediction.volume_score, abs=2e-3)
+        assert float(row["volume_score"]) == pytest.approx(prediction.volume_score, abs=1e-2)
         slices = [r for r in rows(tmp_path / "out/images.csv") if f"/{row['volume']}/" in r["image"]]
         assert float(row["volume_score"]) == max((float(r["text_score"]) + float(r["map_max"])) / 2 for r in slices)
         assert f"{row['volume']}/" in row["most_suspicious_slice"]

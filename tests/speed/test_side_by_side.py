@@ -18,7 +18,7 @@ from bpfl_med.speed.stages import STAGES, StageFlops, StageSeconds, our_way
 from bpfl_med.speed.workload import networks, random_backbone, random_pictures
 
 CPU = torch.device("cpu")
-SIZE, PATCH, N_PROMPTS, N_SAMPLES = 64, 16, 2, 3
+SIZE, PATCH, N_PROMPTS, N_SAMPLES = 64, 8, 2, 3
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -73,7 +73,7 @@ def test_images_in_another_order_are_noticed(comparison: SideBySide) -> None:
 
 def test_operations_of_the_image_tower(built: dict[str, BayesPFL]) -> None:
     """Twelve width-squared products a token and block, two products of attention, the patches and the projection."""
-    width, n_blocks, embed_dim = 192, 8, 64
+    width, n_blocks, embed_dim = 128, 6, 64
     n_patches = (SIZE // PATCH) ** 2
     n_tokens = n_patches + 1
     block = 12 * n_tokens * width**2 + 2 * n_tokens**2 * width
