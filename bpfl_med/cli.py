@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 
 from bpfl_med.commands import benchmark, datasets, predict
-from bpfl_med.plain_errors import cause
+from bpfl_med.plain_errors import cause, memory_advice
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 def _sentence(error: BaseException) -> str:
     """Give the text of an error on one line."""
     error = cause(error)
-    text = " ".join(str(error).split())
+    text = memory_advice(error) or " ".join(str(error).split())
     return text if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: {text}; see --debug"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from types import TracebackType
 
+import torch
+
 _WRAPPERS = ("Failed to instantiate component", "Failed to evaluate", "applying transform")  # how MONAI's errors begin
 
 
@@ -23,8 +25,19 @@ def cause(error: BaseException) -> BaseException:
     return error
 
 
+def memory_advice(error: BaseException) -> str | None:
+    """Say what to do if an error tells that memory ran out, of the machine or of a GPU; None for any other error."""
+    of_the_machine = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    if not (of_the_machine or isinstance(error, MemoryError | torch.OutOfMemoryError)):
+        return None
+    place = "on the GPU" if isinstance(error, torch.OutOfMemoryError) else "in this machine"
+    return f"there is not enough memory {place}; take a smaller batch size (results stay the same)"
+
+
 def _print_cause_last(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
     sys.__excepthook__(kind, error, traceback)
     first = cause(error)
-    if first is not error:
+    if advice := memory_advice(first):
+        print(f"\n{type(first).__name__}: {advice}", file=sys.stderr)
+    elif first is not error:
         print(f"\n{type(first).__name__}: {first}", file=sys.stderr)

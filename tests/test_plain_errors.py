@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from monai.bundle import ConfigParser
 
-from bpfl_med.plain_errors import cause, end_with_cause
+from bpfl_med import cli
+from bpfl_med.plain_errors import cause, end_with_cause, memory_advice
+from bpfl_med.transforms.load_study import failure_sentence
 
 
 def failure(config: dict) -> BaseException:
@@ -53,3 +59,39 @@ def test_a_cause_of_our_own_errors_is_left_alone():
     error = ValueError("a sentence")
     error.__cause__ = OSError("of the disk")
     assert cause(error) is error
+
+
+def of_a_gpu() -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+MEMORY = {
+    "NumPy": (lambda: np.empty(2**62, np.uint8), "in this machine"),
+    "PyTorch": (lambda: torch.empty(2**62, dtype=torch.uint8), "in this machine"),
+    "GPU": (of_a_gpu, "on the GPU"),
+}
+
+
+@pytest.mark.parametrize("kind", MEMORY)
+def test_memory_that_ran_out_is_told_with_what_to_do(kind, monkeypatch, capsys):
+    ask, place = MEMORY[kind]
+    error = caught(ask)
+    advice = f"there is not enough memory {place}; take a smaller batch size (results stay the same)"
+    assert memory_advice(error) == advice
+    assert failure_sentence(error, Path("a.nii")) == f"a.nii: {advice}"
+    assert printed_by_hook(error, monkeypatch, capsys)[-1].endswith(f": {advice}")
+    monkeypatch.setattr("bpfl_med.commands.predict.overlay_file", lambda *_: ask())
+    assert cli.main(["predict", "a.nii", "-o", "out", "--class-name", "brain", "--modality", "mr"]) == 2
+    assert capsys.readouterr().err.startswith(f"bpfl-med: {type(error).__name__}: {advice}")
+
+
+def caught(ask: Callable[[], object]) -> Exception:
+    try:
+        ask()
+    except Exception as error:
+        return error
+    raise AssertionError("there should not be so much memory")
+
+
+def test_other_errors_are_no_matter_of_memory():
+    assert memory_advice(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) is None

@@ -72,7 +72,8 @@ class WindowIntensity(Intensity):
         """Give the windows' ends in HU; the volume's values have no part in them."""
         if modality not in (None, "CT"):
             raise ValueError(
-                f"CT windows were chosen for a series of modality {modality}; choose a preset for {modality}"
+                f"CT windows were chosen for a series of modality {modality}; choose a preset for {modality} from "
+                "configs/modalities"
             )
         ends = [(centre - width / 2, centre + width / 2) for centre, width in self.windows]
         return np.array(ends * (3 // len(ends)))
@@ -107,7 +108,8 @@ class PercentileIntensity(Intensity):
         """Give the same two values for all channels."""
         if modality == "CT":
             raise ValueError(
-                "percentiles were chosen for a series of modality CT, whose values are HU; choose a CT preset"
+                "percentiles were chosen for a series of modality CT, whose values are HU; choose a CT preset from "
+                "configs/modalities"
             )
         stride = max(1, round((values.size / _SAMPLE_VOXELS) ** (1 / 3)))
         sample = values[::stride, ::stride, ::stride]

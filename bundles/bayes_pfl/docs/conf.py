@@ -65,9 +65,11 @@ nb_execution_mode = "force"
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+nb_output_stderr = "remove"  # progress bars
 
 html_theme = "furo"
 html_title = f"bpfl_med {version}"
+html_show_copyright = False
 html_show_sphinx = False
 
 
