@@ -24,11 +24,18 @@ _ABNORMAL = (
     "a {state} {name}",
     "a {name} with damage {place}",
 )
+_PLAIN_ABNORMAL = (
+    "a photo of a {state} {name}",
+    "a {state} {name}",
+    "a photo of a {name} with damage",
+    "a {name} with a flaw",
+)
 _DAMAGE_WORDS: dict[str, Sequence[str]] = {
     "scratch": ("scratch", "scrape", "scored line"),
     "spot": ("spot", "dot", "speck"),
     "stain": ("stain", "blotch", "smear"),
-    "lump": ("lump", "mass", "bump", "swelling"),
+    "lump": ("lump", "bump", "swelling"),
+    "lesion": ("lesion", "mass", "tumour", "nodule"),
     "hole": ("hole", "puncture", "opening"),
     "crack": ("crack", "fracture", "split"),
     "missing part": ("missing part", "broken off piece", "chip"),
@@ -67,6 +74,11 @@ def abnormal_caption(generator: Generator, name: str, damage: str, mask: np.ndar
     )
 
 
+def plain_abnormal_caption(generator: Generator, name: str) -> str:
+    """Say that a thing is damaged and nothing else, in one of several ways."""
+    return str(generator.choice(_PLAIN_ABNORMAL)).format(state=generator.choice(_ABNORMAL_STATES), name=name)
+
+
 def extent_word(mask: np.ndarray) -> str:
     """Say "large", "small" or nothing of the damaged share of a picture."""
     share = mask.mean()
@@ -88,7 +100,7 @@ def place_words(mask: np.ndarray) -> str:
 
 def caption_words() -> list[str]:
     """List all texts that a caption can be made of, but for the names of the kinds."""
-    fixed = [text.format(name="", state="", damage="", place="") for text in (*_NORMAL, *_ABNORMAL)]
+    fixed = [text.format(name="", state="", damage="", place="") for text in (*_NORMAL, *_ABNORMAL, *_PLAIN_ABNORMAL)]
     places = [f"{v} {h}" for v in ("upper", "lower") for h in ("left", "right")]
     damages = [word for words in _DAMAGE_WORDS.values() for word in words]
     return [

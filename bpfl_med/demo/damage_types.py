@@ -66,6 +66,18 @@ def _lump(generator: Generator, drawing: Drawing, place: Place) -> tuple[np.ndar
     return _level(generator, drawing, coverage) + (texture + dome)[..., None], coverage
 
 
+def _lesion(generator: Generator, drawing: Drawing, place: Place) -> tuple[np.ndarray, np.ndarray]:
+    """Draw an irregular region that is brighter or darker by one step and keeps the texture below, mostly."""
+    size = len(drawing.body)
+    radius = np.exp(generator.uniform(np.log(0.06), np.log(0.25)))
+    coverage = soft(
+        blob(generator, size, place.centre, radius, generator.uniform(0.2, 0.8)), generator.uniform(2, 8) / size
+    )
+    step = generator.choice([-1, 1]) * generator.uniform(0.15, 0.45)
+    texture = generator.uniform(0, 0.06) * noise(generator, size, size / 4)
+    return drawing.image + (np.float32(step) + texture)[..., None], coverage
+
+
 def _hole(generator: Generator, drawing: Drawing, place: Place) -> tuple[np.ndarray, np.ndarray]:
     """Draw a dark opening with a rim."""
     distance = blob(generator, len(drawing.body), place.centre, place.radius, generator.uniform(0, 0.6))
@@ -202,6 +214,7 @@ DAMAGES: dict[str, DrawDamage] = {
     "spot": _spot,
     "stain": _stain,
     "lump": _lump,
+    "lesion": _lesion,
     "hole": _hole,
     "crack": _crack,
     "missing part": _missing_part,

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from bpfl_med.demo.damage import MASK_COVERAGE, add_damage
 from bpfl_med.demo.drawing import noise, turned
-from bpfl_med.demo.kinds import TRAINING_KINDS, VALIDATION_KINDS, Draw
+from bpfl_med.demo.kinds import BODY_PARTS, TRAINING_KINDS, VALIDATION_KINDS, Draw
 
 
 class DrawnPair(NamedTuple):
@@ -41,12 +41,14 @@ def draw_pair(generator: Generator, kind: str, size: int, damage: str | None = N
         generator: of everything.
         kind: a key of `TRAINING_KINDS` or `VALIDATION_KINDS`.
         size: rows and columns.
-        damage: a key of `DAMAGES`; any if None.
+        damage: a key of `DAMAGES`; any if None, though half of the body parts have a lesion.
 
     Raises:
         KeyError: if there is no such kind or damage.
     """
     drawing = _KINDS[kind](generator, size)
+    if damage is None and kind in BODY_PARTS and generator.random() < 0.5:
+        damage = "lesion"
     damaged = add_damage(generator, drawing, damage)
     camera = _Camera.draw(generator, size)
     normal, abnormal = camera.photograph(drawing.image), camera.photograph(damaged.image)

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from numpy.random import Generator
 
-from bpfl_med.demo import grown_things, made_things, surfaces
+from bpfl_med.demo import body_parts, grown_things, made_things, surfaces
 from bpfl_med.demo.drawing import Drawing
 
 Draw = Callable[[Generator, int], Drawing]
 
-TRAINING_KINDS: dict[str, Draw] = {
+TRAINING_THINGS: dict[str, Draw] = {
     "wooden board": surfaces.wooden_board,
     "woven fabric": surfaces.woven_fabric,
     "tiled floor": surfaces.tiled_floor,
@@ -60,6 +60,20 @@ TRAINING_KINDS: dict[str, Draw] = {
     "flower": grown_things.flower,
     "bundle of pencils": made_things.pencil_bundle,
 }
+TRAINING_BODY_PARTS: dict[str, Draw] = {
+    "body section": body_parts.body_section,
+    "limb section": body_parts.limb_section,
+    "radiograph": body_parts.radiograph,
+    "ultrasound scan": body_parts.ultrasound_scan,
+    "angiogram": body_parts.angiogram,
+    "endoscopic view": body_parts.endoscopic_view,
+    "patch of skin": body_parts.patch_of_skin,
+    "slide of cells": body_parts.slide_of_cells,
+    "joint": body_parts.joint,
+    "muscle": body_parts.muscle,
+    "heart section": body_parts.heart_section,
+}
+TRAINING_KINDS: dict[str, Draw] = {**TRAINING_THINGS, **TRAINING_BODY_PARTS}
 VALIDATION_KINDS: dict[str, Draw] = {
     "wicker": surfaces.wicker,
     "terrazzo": surfaces.terrazzo,
@@ -67,4 +81,7 @@ VALIDATION_KINDS: dict[str, Draw] = {
     "gear": made_things.gear,
     "avocado": grown_things.avocado,
     "zipper": made_things.zipper,
+    "spine": body_parts.spine,
+    "gland": body_parts.gland,
 }
+BODY_PARTS = frozenset({*TRAINING_BODY_PARTS, "spine", "gland"})

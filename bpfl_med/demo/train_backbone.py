@@ -24,6 +24,7 @@ from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures
 from bpfl_med.networks.clip_normalization import clip_normalize
 
 REGION_BLOCKS = (3, 4, 5, 6)  # those that the demonstration taps
+_LOSSES = ("captions", "class tokens", "patches", "most alarming patches")
 
 
 class Captions(nn.Module):
@@ -104,10 +105,10 @@ def region_loss(logits: torch.Tensor, damaged: torch.Tensor) -> torch.Tensor:
 
 
 def picture_loss(logits: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
-    """Compute the contrast of whole pictures by their most alarming patches: only a damaged one may hold any.
+    """Compute the contrast of whole pictures by their most alarming tokens: only a damaged one may hold any.
 
     Args:
-        logits: of patches [L, 2B, S].
+        logits: of patches [L, 2B, S], or of the class token [1, 2B, 1].
         offset: what the log of the summed odds of a picture is compared with.
     """
     alarm = torch.logsumexp(logits, -1) - offset
@@ -120,7 +121,6 @@ def train(
     n_steps: int,
     n_pairs: int,
     learning_rate: float,
-    picture_weight: float,
     initial: Path | None = None,
     log_every: int = 25,
 ) -> dict[str, torch.Tensor]:
@@ -131,7 +131,6 @@ def train(
         n_steps: optimiser steps.
         n_pairs: pairs of pictures in each.
         learning_rate: the highest; it rises over the first tenth of the steps and falls as a cosine.
-        picture_weight: of the contrast of whole pictures beside those of captions and of patches, which weigh 1.
         initial: weights to begin with, of an earlier training; random ones if None.
         log_every: steps between two lines of progress.
     """
@@ -164,28 +163,23 @@ def train(
     )
     batches = DrawnBatches(n_batches=n_steps, n_pairs=n_pairs, size=TRAINING_SIZE, patch_size=PATCH_SIZE, seed=seed)
     loader = DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4)
-    began, sums = time.perf_counter(), torch.zeros(3)
+    began, sums = time.perf_counter(), torch.zeros(len(_LOSSES))
     for step, batch in enumerate(loader, start=1):
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            features = backbone.encode_image(clip_normalize(batch.images), REGION_BLOCKS)
-            text = backbone.encode_prompts(*captions(batch.captions)).squeeze(1)
-        losses = _losses(backbone, features, text.float(), batch, region_scale, picture_offset)
+        features = backbone.encode_image(clip_normalize(batch.images), REGION_BLOCKS)
+        text = backbone.encode_prompts(*captions([*batch.captions, *batch.plain_captions])).squeeze(1)
+        losses = _losses(backbone, features, text, batch, region_scale, picture_offset)
         optimizer.zero_grad()
-        (losses[0] + losses[1] + picture_weight * losses[2]).backward()
+        losses.sum().backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         schedule.step()
         with torch.no_grad():
             clip.logit_scale.clamp_(0, math.log(100))
-        sums += torch.stack(losses).detach()
+        sums += losses.detach()
         if step % log_every == 0:
-            caption, region, picture = (sums / log_every).tolist()
+            means = [f"{name} {mean:.3f}" for name, mean in zip(_LOSSES, (sums / log_every).tolist(), strict=True)]
             sums.zero_()
-            took = time.perf_counter() - began
-            print(
-                f"{step}: captions {caption:.3f}, regions {region:.3f}, pictures {picture:.3f}, {took:.0f} s",
-                flush=True,
-            )
+            print(f"{step}: {', '.join(means)}, {time.perf_counter() - began:.0f} s", flush=True)
     with torch.no_grad():
         clip.token_embedding.weight.copy_(captions.vocabulary(len(clip.token_embedding.weight)))
     return {name: tensor.detach().half().contiguous() for name, tensor in clip.state_dict().items()}
@@ -198,17 +192,20 @@ def _losses(
     batch: DrawnBatch,
     region_scale: torch.Tensor,
     picture_offset: torch.Tensor,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Give the contrasts of captions, of patches and of whole pictures."""
+) -> torch.Tensor:
+    """Give the contrasts that `_LOSSES` names; only the first looks at captions that say which damage there is."""
     visual = backbone.clip.visual
-    text = F.normalize(text, dim=-1)
-    image = F.normalize(features.global_feature.float(), dim=-1)
-    patches = F.normalize(visual.ln_post(features.patch_tokens.float()) @ visual.proj, dim=-1)
-    logits = region_logits(patches, text, region_scale.exp())
-    return (
-        caption_loss(image, text, batch.topics, backbone.clip.logit_scale.exp()),
-        region_loss(logits, batch.damaged),
-        picture_loss(logits, picture_offset),
+    text, plain_text = F.normalize(text, dim=-1).chunk(2)
+    image = F.normalize(features.global_feature, dim=-1)
+    patches = F.normalize(visual.ln_post(features.patch_tokens) @ visual.proj, dim=-1)
+    logits = region_logits(patches, plain_text, region_scale.exp())
+    return torch.stack(
+        [
+            caption_loss(image, text, batch.topics, backbone.clip.logit_scale.exp()),
+            picture_loss(region_logits(image[None, :, None], plain_text, region_scale.exp()), torch.zeros(())),
+            region_loss(logits, batch.damaged),
+            picture_loss(logits, picture_offset),
+        ]
     )
 
 
@@ -220,7 +217,6 @@ def main() -> None:
     parser.add_argument("--n-steps", type=int, default=2500)
     parser.add_argument("--n-pairs", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--picture-weight", type=float, default=0.0)
     parser.add_argument("--initial", type=Path, help="weights of an earlier training to go on with")
     parser.add_argument(
         "--threads", type=int, default=2, help="of PyTorch; the weights depend on it in the last digits"
@@ -232,7 +228,6 @@ def main() -> None:
         n_steps=arguments.n_steps,
         n_pairs=arguments.n_pairs,
         learning_rate=arguments.learning_rate,
-        picture_weight=arguments.picture_weight,
         initial=arguments.initial,
     )
     arguments.output.parent.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from bpfl_med.demo.damage_types import DAMAGES
 from bpfl_med.demo.drawn_batches import DrawnBatches, patch_shares
-from bpfl_med.demo.kinds import TRAINING_KINDS
+from bpfl_med.demo.kinds import TRAINING_BODY_PARTS, TRAINING_KINDS, TRAINING_THINGS
 
 
 @pytest.fixture
@@ -21,6 +22,7 @@ def test_a_batch_depends_on_seed_and_number_alone(batches):
     again = DrawnBatches(n_batches=9, n_pairs=4, size=48, patch_size=8, seed=2)[1]
     assert torch.equal(first.images, again.images)
     assert first.captions == again.captions
+    assert first.plain_captions == again.plain_captions
     other = DrawnBatches(n_batches=3, n_pairs=4, size=48, patch_size=8, seed=3)[1]
     assert not torch.equal(first.images, other.images)
 
@@ -44,6 +46,22 @@ def test_a_topic_is_a_kind_without_or_with_damage(batches):
                 assert kinds[topic // 2 - 1] in caption
         assert (batch.topics[::2] % 2 == 0).all()
         assert (batch.topics[1::2] == batch.topics[::2] + 1).all()
+
+
+def test_half_of_a_batch_are_body_parts_and_none_comes_twice_before_all_came():
+    batch = DrawnBatches(n_batches=1, n_pairs=22, size=48, patch_size=8, seed=2)[0]
+    topics = batch.topics[::2].tolist()
+    named = [list(TRAINING_KINDS)[topic // 2 - 1] for topic in topics if topic >= 2]
+    assert len(named) == len(set(named))
+    assert sum(name in TRAINING_THINGS for name in named) <= 11
+    assert 0 < sum(name in TRAINING_BODY_PARTS for name in named) <= 11
+
+
+def test_plain_captions_do_not_say_which_damage_there_is(batches):
+    for batch in (batches[0], batches[1], batches[2]):
+        text = " ".join(batch.plain_captions)
+        assert len(batch.plain_captions) == len(batch.captions)
+        assert not any(word in text for word in (*DAMAGES, " at the ", "bright", "dark"))
 
 
 def test_a_patch_is_damaged_for_certain_from_a_fifth_of_its_pixels_on():

@@ -58,6 +58,12 @@ def test_one_alarming_patch_makes_a_picture_alarming():
     assert picture_loss(logits.flip(1), offset).item() == pytest.approx(17 + 53 - math.log(8), abs=1e-3)
 
 
+def test_a_class_token_is_judged_by_its_own_picture():
+    logits = torch.tensor([-2.0, 3.0, -1.0, -4.0]).reshape(1, 4, 1)
+    expected = F.softplus(torch.tensor([-2.0, -1.0])).mean() + F.softplus(torch.tensor([-3.0, 4.0])).mean()
+    torch.testing.assert_close(picture_loss(logits, torch.zeros(())), expected)
+
+
 def train(output: Path, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> dict[str, torch.Tensor]:
     settings = ["--n-steps", 2, "--n-pairs", 2, "--threads", torch.get_num_threads(), *arguments]
     monkeypatch.setattr(sys, "argv", ["train_backbone", "--output", *map(str, (output, *settings))])
@@ -92,6 +98,6 @@ def test_a_word_that_no_caption_holds_says_nothing(trained):
 
 
 def test_a_second_phase_begins_where_the_first_ended(trained, tmp_path, monkeypatch):
-    still = ["--initial", trained, "--learning-rate", 0, "--picture-weight", 1]
+    still = ["--initial", trained, "--learning-rate", 0]
     second = train(tmp_path / "second.safetensors", monkeypatch, *still)
     assert all(torch.equal(tensor, second[name]) for name, tensor in read_tensors(trained).items())

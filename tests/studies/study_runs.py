@@ -55,10 +55,11 @@ def predict(
             patch.setattr("bpfl_med.slice_picture.panels_picture", lambda *_, **__: Image.new("RGB", (4, 4)))
         if overlay is not None:
 
-            def with_overlay(config_file: list[str], **settings: Any) -> ConfigWorkflow:
-                return ConfigWorkflow(config_file=[*config_file, str(overlay)], **settings)
+            class WithOverlay(ConfigWorkflow):  # a class, because the bundle asks whether it runs in one
+                def __init__(self, config_file: list[str], **settings: Any) -> None:
+                    super().__init__(config_file=[*config_file, str(overlay)], **settings)
 
-            patch.setattr("monai.bundle.ConfigWorkflow", with_overlay)
+            patch.setattr("monai.bundle.ConfigWorkflow", WithOverlay)
         return cli.main([str(argument) for argument in arguments])
 
 
