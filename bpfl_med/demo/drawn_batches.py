@@ -13,6 +13,7 @@ from bpfl_med.demo.captions import GENERAL_NAMES, abnormal_caption, normal_capti
 from bpfl_med.demo.drawn_pairs import DrawnPair, draw_pair
 from bpfl_med.demo.kinds import TRAINING_BODY_PARTS, TRAINING_KINDS, TRAINING_THINGS
 
+_BODY_PART_SHARE = 0.75
 _GENERAL_SHARE, _UNKNOWN_SHARE = 0.15, 0.15  # of captions that do not name the kind
 _PLAIN_UNKNOWN_SHARE = 0.5  # of plain captions: what they teach is used for names that were never learned
 UNKNOWN_NAME = "\u00b6"  # stands for a name that no caption holds
@@ -37,7 +38,7 @@ class DrawnBatch(NamedTuple):
 
 
 class DrawnBatches(Dataset[DrawnBatch]):
-    """Batches that are drawn when they are asked for, half things and half body parts.
+    """Batches that are drawn when they are asked for, a quarter of them things and the rest body parts.
 
     Batch number i depends on the seed and on i alone.
 
@@ -57,7 +58,7 @@ class DrawnBatches(Dataset[DrawnBatch]):
 
     def __getitem__(self, index: int) -> DrawnBatch:
         generator = np.random.default_rng([self.seed, index])
-        n_parts = self.n_pairs // 2
+        n_parts = round(_BODY_PART_SHARE * self.n_pairs)
         kinds = [
             *_drawn_evenly(generator, list(TRAINING_THINGS), self.n_pairs - n_parts),
             *_drawn_evenly(generator, list(TRAINING_BODY_PARTS), n_parts),

@@ -24,7 +24,11 @@ from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures
 from bpfl_med.networks.clip_normalization import clip_normalize
 
 REGION_BLOCKS = (3, 4, 5, 6)  # those that the demonstration taps
-_LOSSES = ("captions", "class tokens", "patches", "most alarming patches")
+_LOSSES = {"captions": 0.5, "class tokens": 1.0, "patches": 1.0, "most alarming patches": 1.0}  # and their weights
+_SCALE, _OFFSET = (
+    40.0,
+    5.0,
+)  # to begin with: of the logits of patches, and of the odds of a picture (log of 144 patches)
 
 
 class Captions(nn.Module):
@@ -141,7 +145,9 @@ def train(
     clip.requires_grad_(True)
     captions = Captions(clip.token_embedding.weight)
     clip.token_embedding.requires_grad_(False)
-    region_scale, picture_offset = (nn.Parameter(torch.tensor(math.log(10.0))) for _ in range(2))
+    region_scale = nn.Parameter(torch.tensor(math.log(_SCALE)))
+    picture_offset = nn.Parameter(torch.tensor(_OFFSET))
+    weights = torch.tensor(list(_LOSSES.values()))
     parameters = [p for p in clip.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
         [
@@ -169,7 +175,7 @@ def train(
         text = backbone.encode_prompts(*captions([*batch.captions, *batch.plain_captions])).squeeze(1)
         losses = _losses(backbone, features, text, batch, region_scale, picture_offset)
         optimizer.zero_grad()
-        losses.sum().backward()
+        (weights @ losses).backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         schedule.step()
