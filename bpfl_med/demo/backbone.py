@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from open_clip.model import CLIP
+from torch import nn
 
 from bpfl_med.checkpoints import read_tensors
 from bpfl_med.networks.clip_backbone import CLIPBackbone
@@ -16,6 +17,14 @@ _NOTICE = (
     "what the method can do; nothing follows for any patient."
 )
 PATCH_SIZE = 8
+_CONVOLUTIONS = (
+    (3, 24, 2),
+    (24, 48, 2),
+    (48, 48, 1),
+    (48, 96, 2),
+    (96, 96, 1),
+    (96, 96, 1),
+)  # channels in, out; stride
 TRAINING_SIZE = 96  # pixels; the positional embedding is resized for other sizes
 # CLIP's own form, at a five-hundredth of its size.
 _CONFIG = {
@@ -23,6 +32,27 @@ _CONFIG = {
     "vision_cfg": {"layers": 6, "width": 128, "patch_size": PATCH_SIZE, "image_size": TRAINING_SIZE, "head_width": 64},
     "text_cfg": {"layers": 3, "width": 64, "heads": 1},
 }
+
+
+class PatchEmbedding(nn.Conv2d):
+    """CLIP's linear patch embedding, to which a few small convolutions add what they see of edges and contrasts.
+
+    A transformer alone needs far more pictures than can be drawn in an hour to learn what is near to what.
+
+    Args:
+        width: of the tokens.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__(3, width, PATCH_SIZE, stride=PATCH_SIZE, bias=False)
+        layers: list[nn.Module] = []
+        for n_in, n_out, stride in _CONVOLUTIONS:
+            layers += [nn.Conv2d(n_in, n_out, 3, stride, 1, bias=False), nn.GroupNorm(4, n_out), nn.GELU()]
+        self.convolutions = nn.Sequential(*layers, nn.Conv2d(n_out, width, 1, bias=False))
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Embed images [N, 3, H, W] as tokens [N, width, H / 8, W / 8]."""
+        return super().forward(image) + self.convolutions(image)
 
 
 def untrained_clip(*, seed: int) -> CLIP:
@@ -33,7 +63,11 @@ def untrained_clip(*, seed: int) -> CLIP:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return CLIP(**_CONFIG)
+        clip = CLIP(**_CONFIG)
+        linear = clip.visual.conv1.weight
+        clip.visual.conv1 = PatchEmbedding(len(linear))
+        clip.visual.conv1.weight = linear
+        return clip
 
 
 def demo_backbone(*, image_size: int) -> CLIPBackbone:

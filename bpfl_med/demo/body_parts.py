@@ -106,7 +106,7 @@ def ultrasound_scan(generator: Generator, size: int) -> Drawing:
     grey = generator.uniform(0.25, 0.5) + generator.uniform(0, 0.15) * np.sin(generator.uniform(2, 9) * depth)
     along, across = body_frame(generator, size)
     for _ in range(generator.integers(0, 3)):
-        grey = lone_organ(generator, grey, size, smallest=0.2)
+        grey = lone_organ(generator, grey, size)
     for _ in range(generator.integers(0, 2)):
         grey = central_organ(generator, grey, along, across)
     if generator.random() < 0.4:
@@ -143,7 +143,7 @@ def endoscopic_view(generator: Generator, size: int) -> Drawing:
     vessels = 1 - np.abs(rough_noise(generator, size, generator.uniform(3, 6), 2))
     field = lit * (1 + generator.uniform(0.03, 0.15) * folds) - generator.uniform(0, 0.08) * np.clip(vessels, 0.7, 1)
     mucosa = colour(generator, 0.85, 0.45, 0.35, 0.12)
-    gleam = soft(np.float32(generator.uniform(1.8, 2.6)) - noise(generator, size, generator.uniform(8, 16)), 0.3)
+    gleam = soft(np.float32(generator.uniform(2.3, 3)) - noise(generator, size, generator.uniform(8, 16)), 0.3)
     image = mix(field[..., None] * mucosa, np.ones(3, np.float32), gleam)
     window = soft(np.hypot(*turned(size, 0.0)) - generator.uniform(0.9, 1.4))
     return Drawing(np.clip(image * window[..., None], 0, 1).astype(np.float32), window)

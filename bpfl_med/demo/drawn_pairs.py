@@ -13,6 +13,8 @@ from bpfl_med.demo.damage import MASK_COVERAGE, add_damage
 from bpfl_med.demo.drawing import noise, turned
 from bpfl_med.demo.kinds import BODY_PARTS, TRAINING_KINDS, VALIDATION_KINDS, Draw
 
+_LESION_SHARE = 0.8  # of the damaged body parts
+
 
 class DrawnPair(NamedTuple):
     """One thing without and with damage, seen in the same light by the same camera.
@@ -41,13 +43,13 @@ def draw_pair(generator: Generator, kind: str, size: int, damage: str | None = N
         generator: of everything.
         kind: a key of `TRAINING_KINDS` or `VALIDATION_KINDS`.
         size: rows and columns.
-        damage: a key of `DAMAGES`; any if None, though half of the body parts have a lesion.
+        damage: a key of `DAMAGES`; any if None, though most of the body parts have a lesion.
 
     Raises:
         KeyError: if there is no such kind or damage.
     """
     drawing = _KINDS[kind](generator, size)
-    if damage is None and kind in BODY_PARTS and generator.random() < 0.5:
+    if damage is None and kind in BODY_PARTS and generator.random() < _LESION_SHARE:
         damage = "lesion"
     damaged = add_damage(generator, drawing, damage)
     camera = _Camera.draw(generator, size)

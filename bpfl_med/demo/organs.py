@@ -29,7 +29,7 @@ def soft_edge(generator: Generator, distance: np.ndarray) -> np.ndarray:
 
 def contrast(generator: Generator) -> np.float32:
     """Give a step of grey to either side."""
-    return np.float32(generator.choice([-1, 1]) * generator.uniform(0.08, 0.5))
+    return np.float32(generator.choice([-1, 1]) * generator.uniform(0.08, 0.4))
 
 
 def even_tissue(generator: Generator, size: int) -> np.ndarray:
@@ -53,7 +53,7 @@ def organ_pair(generator: Generator, grey: np.ndarray, along: np.ndarray, across
 
 def central_organ(generator: Generator, grey: np.ndarray, along: np.ndarray, across: np.ndarray) -> np.ndarray:
     """Lay an organ on the line of symmetry, perhaps with a core."""
-    radii = np.exp(generator.uniform(np.log(0.06), np.log(0.5), 2))
+    radii = np.exp(generator.uniform(np.log(0.1), np.log(0.5), 2))
     distance = oval(along - generator.uniform(-0.6, 0.6), across, radii, 2)
     grey = grey + contrast(generator) * soft_edge(generator, distance)
     if generator.random() < 0.3:
@@ -61,10 +61,10 @@ def central_organ(generator: Generator, grey: np.ndarray, along: np.ndarray, acr
     return grey
 
 
-def lone_organ(generator: Generator, grey: np.ndarray, size: int, smallest: float = 0.12) -> np.ndarray:
+def lone_organ(generator: Generator, grey: np.ndarray, size: int) -> np.ndarray:
     """Lay one organ anywhere, with a smooth outline."""
     centre = generator.uniform(-0.55, 0.55, 2)
-    radius = generator.uniform(smallest, 0.5)
+    radius = generator.uniform(0.25, 0.5)
     distance = blob(generator, size, (float(centre[0]), float(centre[1])), radius, generator.choice([0, 0.3]))
     return grey + contrast(generator) * soft_edge(generator, distance)
 

@@ -20,6 +20,7 @@ from bpfl_med.demo.backbone import PATCH_SIZE, TRAINING_SIZE, untrained_clip
 from bpfl_med.demo.captions import caption_words
 from bpfl_med.demo.drawn_batches import UNKNOWN_NAME, DrawnBatch, DrawnBatches
 from bpfl_med.demo.kinds import TRAINING_KINDS
+from bpfl_med.demo.region_losses import PICTURE_OFFSET, picture_loss, region_loss
 from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures
 from bpfl_med.networks.clip_normalization import clip_normalize
 
@@ -95,37 +96,13 @@ def region_logits(patches: torch.Tensor, text: torch.Tensor, scale: torch.Tensor
     return scale * (patches @ direction.unsqueeze(-1)).squeeze(-1)
 
 
-def region_loss(logits: torch.Tensor, damaged: torch.Tensor) -> torch.Tensor:
-    """Compute the contrast of patches: damaged ones are nearer to the damaged caption, others to the flawless one.
-
-    Damaged and flawless patches weigh the same in total, however few the damaged ones are.
-
-    Args:
-        logits: of patches [L, 2B, S].
-        damaged: how certainly a patch is damaged, [2B, S].
-    """
-    missed, alarmed = F.softplus(-logits) * damaged, F.softplus(logits) * (1 - damaged)
-    return missed.sum() / (damaged.sum() * len(logits)) + alarmed.sum() / ((1 - damaged).sum() * len(logits))
-
-
-def picture_loss(logits: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
-    """Compute the contrast of whole pictures by their most alarming tokens: only a damaged one may hold any.
-
-    Args:
-        logits: of patches [L, 2B, S], or of the class token [1, 2B, 1].
-        offset: what the log of the summed odds of a picture is compared with.
-    """
-    alarm = torch.logsumexp(logits, -1) - offset
-    return F.softplus(alarm[:, ::2]).mean() + F.softplus(-alarm[:, 1::2]).mean()
-
-
 def train(
     *,
     seed: int,
     n_steps: int,
     n_pairs: int,
     learning_rate: float,
-    initial: Path | None = None,
+    initial: Sequence[Path] = (),
     log_every: int = 25,
 ) -> dict[str, torch.Tensor]:
     """Train the small CLIP and return its state dict, in half precision.
@@ -135,18 +112,20 @@ def train(
         n_steps: optimiser steps.
         n_pairs: pairs of pictures in each.
         learning_rate: the highest; it rises over the first tenth of the steps and falls as a cosine.
-        initial: weights to begin with, of an earlier training; random ones if None.
+        initial: weights to begin with, of earlier trainings, each for a part or for all; the rest are random ones.
         log_every: steps between two lines of progress.
     """
     clip = untrained_clip(seed=seed)
-    if initial is not None:
-        clip.load_state_dict({name: tensor.float() for name, tensor in read_tensors(initial).items()})
+    begin_with = clip.state_dict()
+    for path in initial:
+        begin_with |= read_tensors(path)
+    clip.load_state_dict(begin_with)
     backbone = CLIPBackbone(clip, image_size=TRAINING_SIZE, name="demo", pretrained=False)
     clip.requires_grad_(True)
     captions = Captions(clip.token_embedding.weight)
     clip.token_embedding.requires_grad_(False)
     region_scale = nn.Parameter(torch.tensor(math.log(_SCALE)))
-    picture_offset = nn.Parameter(torch.tensor(_OFFSET))
+    picture_offset = nn.Parameter(torch.tensor(PICTURE_OFFSET))
     weights = torch.tensor(list(_LOSSES.values()))
     parameters = [p for p in clip.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
@@ -223,7 +202,7 @@ def main() -> None:
     parser.add_argument("--n-steps", type=int, default=2500)
     parser.add_argument("--n-pairs", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--initial", type=Path, help="weights of an earlier training to go on with")
+    parser.add_argument("--initial", type=Path, nargs="*", default=[], help="weights of earlier trainings")
     parser.add_argument(
         "--threads", type=int, default=2, help="of PyTorch; the weights depend on it in the last digits"
     )

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 
 from bpfl_med.checkpoints import read_tensors
 from bpfl_med.demo.backbone import untrained_clip
-from bpfl_med.demo.train_backbone import caption_loss, main, picture_loss, region_logits, region_loss
+from bpfl_med.demo.region_losses import picture_loss, region_loss
+from bpfl_med.demo.train_backbone import caption_loss, main, region_logits
 from bpfl_med.networks.class_names import tokenize_class_names
 
 
