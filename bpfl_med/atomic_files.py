@@ -43,7 +43,8 @@ def check_writable(folder: str | Path) -> None:
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:
-        raise OSError(f"Nothing can be written to {folder} ({error}); choose an output folder of yours") from error
+        reason = error.strerror or error
+        raise OSError(f"Nothing can be written to {folder} ({reason}); choose an output folder of yours") from error
 
 
 @contextmanager

@@ -11,7 +11,8 @@ import warnings
 from collections.abc import Iterator, Sequence
 
 from bpfl_med.commands import benchmark, datasets, predict
-from bpfl_med.plain_errors import cause, memory_advice
+from bpfl_med.plain_errors import advice, cause
+from bpfl_med.torch_version import refuse_old_torch
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failures: list[str] = []
     code = 0
     try:
+        refuse_old_torch()
         with contextlib.ExitStack() as stack:
             if not options.debug:
                 stack.enter_context(_silent_libraries())
@@ -72,9 +74,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _sentence(error: BaseException) -> str:
     """Give the text of an error on one line."""
-    error = cause(error)
-    text = memory_advice(error) or " ".join(str(error).split())
-    return text if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: {text}; see --debug"
+    first = cause(error)
+    text = advice(error) or " ".join(str(first).split())
+    return text if isinstance(first, ValueError | OSError) else f"{type(first).__name__}: {text}; see --debug"
 
 
 if __name__ == "__main__":

@@ -87,8 +87,10 @@ def histograms_picture(groups: Mapping[str, ScoreGroup], *, title: str, footer: 
         if group.threshold is not None:
             axes.axvline(group.threshold, color="#000000", linestyle="dashed", linewidth=1, label="best F1")
         axes.set_title(class_name, fontsize=8, parse_math=False)
+        axes.set_xlabel("score", fontsize=7)
+        axes.set_ylabel("number", fontsize=7)
         axes.tick_params(labelsize=7)
-        axes.legend(fontsize=6, frameon=False)
+        axes.legend(fontsize=6, framealpha=0.7)
     for axes in grid[len(groups) :]:
         axes.set_axis_off()
     return _drawn(figure)

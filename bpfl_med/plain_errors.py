@@ -7,6 +7,11 @@ from types import TracebackType
 
 import torch
 
+_NO_GPU = (
+    "Found no NVIDIA driver",
+    "No CUDA GPUs are available",
+    "not compiled with CUDA",
+)
 _WRAPPERS = ("Failed to instantiate component", "Failed to evaluate", "applying transform")  # how MONAI's errors begin
 
 
@@ -34,10 +39,26 @@ def memory_advice(error: BaseException) -> str | None:
     return f"there is not enough memory {place}; take a smaller batch size (results stay the same)"
 
 
+def advice(error: BaseException) -> str | None:
+    """Say what is wrong and what to do about an error that does not say so itself; None for any other.
+
+    Args:
+        error: as it was raised, MONAI's wrapping included, which tells that a config gave the arguments.
+    """
+    first = cause(error)
+    if text := memory_advice(first):
+        return text
+    if isinstance(first, RuntimeError | AssertionError) and any(sign in str(first) for sign in _NO_GPU):
+        return "there is no GPU that PyTorch can use; leave out the setting device to compute on the CPU"
+    if first is not error and isinstance(first, TypeError) and "unexpected keyword argument" in str(first):
+        return f"{first}; check the spelling of that setting on the command line and in the config files"
+    return None
+
+
 def _print_cause_last(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
     sys.__excepthook__(kind, error, traceback)
     first = cause(error)
-    if advice := memory_advice(first):
-        print(f"\n{type(first).__name__}: {advice}", file=sys.stderr)
+    if text := advice(error):
+        print(f"\n{type(first).__name__}: {text}", file=sys.stderr)
     elif first is not error:
         print(f"\n{type(first).__name__}: {first}", file=sys.stderr)

@@ -66,6 +66,6 @@ def test_what_a_dead_process_left_is_removed_and_nothing_else(tmp_path):
 def test_a_folder_that_cannot_be_written_to(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(
-        OSError, match=r"Nothing can be written to .*/file/out \(.*\); choose an output folder of yours"
+        OSError, match=r"Nothing can be written to .*/file/out \(Not a directory\); choose an output folder of yours"
     ):
         check_writable(tmp_path / "file/out")

@@ -12,7 +12,7 @@ import torch
 from monai.bundle import ConfigParser
 
 from bpfl_med import cli
-from bpfl_med.plain_errors import cause, end_with_cause, memory_advice
+from bpfl_med.plain_errors import advice, cause, end_with_cause, memory_advice
 from bpfl_med.transforms.load_study import failure_sentence
 
 
@@ -95,3 +95,27 @@ def caught(ask: Callable[[], object]) -> Exception:
 
 def test_other_errors_are_no_matter_of_memory():
     assert memory_advice(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) is None
+
+
+def test_a_setting_that_a_part_does_not_take_is_told_with_what_to_do(monkeypatch, capsys):
+    error = failure({"outer": {"_target_": "bpfl_med.inferers.PictureInferer", "featurs": None}})
+    last = printed_by_hook(error, monkeypatch, capsys)[-1]
+    assert last.startswith("TypeError: PictureInferer")
+    assert last.endswith("'featurs'; check the spelling of that setting on the command line and in the config files")
+
+
+def test_a_wrong_argument_outside_of_configs_is_no_matter_of_settings():
+    assert advice(TypeError("f() got an unexpected keyword argument 'a'")) is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("Found no NVIDIA driver on your system. Please check"),
+        RuntimeError("No CUDA GPUs are available"),
+        AssertionError("Torch not compiled with CUDA enabled"),
+    ],
+)
+def test_a_gpu_that_is_not_there_is_told_with_what_to_do(error, monkeypatch, capsys):
+    last = printed_by_hook(error, monkeypatch, capsys)[-1]
+    assert last.endswith(": there is no GPU that PyTorch can use; leave out the setting device to compute on the CPU")

@@ -85,8 +85,9 @@ def pretrained_clip(name: str, pretrained: str | None, *, image_size: int, quick
                 name, pretrained=pretrained, force_quick_gelu=quick_gelu, require_pretrained=True, weights_only=True
             )
     except (RuntimeError, OSError, ValueError) as error:
+        reason = str(error).rstrip(". ")
         raise ValueError(
-            f"The CLIP weights {name!r} ({pretrained!r}) could not be loaded by open_clip: {error}. Check the name "
+            f"The CLIP weights {name!r} ({pretrained!r}) could not be loaded by open_clip: {reason}. Check the name "
             "with open_clip.list_pretrained(). Without network, see README, Weights: backbone vit_l_14_336_file reads "
             "a file that was downloaded elsewhere, and backbones demo and intensity need none"
         ) from error

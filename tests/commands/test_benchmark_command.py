@@ -83,6 +83,14 @@ def test_one_bad_set_does_not_cost_the_others(sets, capsys):
     assert "BrainMRI" not in table
 
 
+def test_a_setting_that_a_part_does_not_take_is_told_with_what_to_do(sets, capsys):
+    (sets / "misspelt.yaml").write_text("network_def#n_sample: 3")
+    assert benchmark(sets, f"brain_mri={sets}/brains", "--config", sets / "misspelt.yaml") == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"bpfl-med: {sets}/out/bayes_pfl/brain_mri: BayesPFL")
+    assert last.endswith("'n_sample'; check the spelling of that setting on the command line and in the config files")
+
+
 @pytest.mark.parametrize(
     ("dataset", "sentence"),
     [

@@ -69,6 +69,8 @@ nb_output_stderr = "remove"  # progress bars
 
 html_theme = "furo"
 html_title = f"bpfl_med {version}"
+html_static_path = ["static"]
+html_css_files = ["long_lines.css"]
 html_show_copyright = False
 html_show_sphinx = False
 
