@@ -37,7 +37,8 @@ _CONFIG = {
 class PatchEmbedding(nn.Conv2d):
     """CLIP's linear patch embedding, to which a few small convolutions add what they see of edges and contrasts.
 
-    A transformer alone needs far more pictures than can be drawn in an hour to learn what is near to what.
+    A transformer alone needs far more pictures than can be drawn in an hour to learn what is near to what. The
+    convolutions add nothing before they are trained.
 
     Args:
         width: of the tokens.
@@ -49,6 +50,7 @@ class PatchEmbedding(nn.Conv2d):
         for n_in, n_out, stride in _CONVOLUTIONS:
             layers += [nn.Conv2d(n_in, n_out, 3, stride, 1, bias=False), nn.GroupNorm(4, n_out), nn.GELU()]
         self.convolutions = nn.Sequential(*layers, nn.Conv2d(n_out, width, 1, bias=False))
+        nn.init.zeros_(self.convolutions[-1].weight)  # type: ignore[arg-type]
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Embed images [N, 3, H, W] as tokens [N, width, H / 8, W / 8]."""

@@ -24,7 +24,7 @@ from bpfl_med.networks.clip_normalization import clip_normalize
 def train_convolutions(
     *, seed: int, n_steps: int, n_pairs: int, learning_rate: float, log_every: int = 50
 ) -> dict[str, torch.Tensor]:
-    """Train the convolutions with a linear read-out of their last layer, and give their state dict.
+    """Train the convolutions with a read-out in place of the layer that makes tokens of them, and give their weights.
 
     Args:
         seed: of weights and pictures.
@@ -60,7 +60,7 @@ def train_convolutions(
             sums.zero_()
             took = time.perf_counter() - began
             print(f"{step}: patches {patches:.3f}, most alarming patches {pictures:.3f}, {took:.0f} s", flush=True)
-    return {f"visual.conv1.convolutions.{name}": tensor for name, tensor in convolutions.state_dict().items()}
+    return {f"visual.conv1.convolutions.{name}": tensor for name, tensor in convolutions[:-1].state_dict().items()}
 
 
 def main() -> None:

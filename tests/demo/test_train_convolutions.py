@@ -25,9 +25,9 @@ def test_a_seed_gives_the_same_bytes_and_all_convolutions_move(tmp_path, monkeyp
     run(train_convolutions, monkeypatch, tmp_path / "again.safetensors", "--seed", 3)
     assert (tmp_path / "first.safetensors").read_bytes() == (tmp_path / "again.safetensors").read_bytes()
     start = untrained_clip(seed=3).state_dict()
-    assert first.keys() == {name for name in start if name.startswith("visual.conv1.convolutions.")}
-    last = "visual.conv1.convolutions.18.weight"  # embeds the features as tokens: the whole tower trains it
-    assert [name for name in first if torch.equal(first[name], start[name])] == [last]
+    last = "visual.conv1.convolutions.18.weight"  # makes tokens of the features: the whole tower trains it
+    assert first.keys() == {name for name in start if name.startswith("visual.conv1.convolutions.")} - {last}
+    assert not any(torch.equal(first[name], start[name]) for name in first)
 
 
 def test_the_whole_tower_begins_with_them(tmp_path, monkeypatch):
@@ -44,5 +44,7 @@ def test_the_convolutions_add_to_the_linear_embedding():
     torch.manual_seed(0)
     embedding, image = PatchEmbedding(16), torch.rand(2, 3, 32, 24)
     linear = torch.nn.functional.conv2d(image, embedding.weight, stride=8)
+    torch.testing.assert_close(embedding(image), linear)  # before any training
+    torch.nn.init.ones_(embedding.convolutions[-1].weight)
     torch.testing.assert_close(embedding(image), linear + embedding.convolutions(image))
     assert embedding(image).shape == (2, 16, 4, 3)
