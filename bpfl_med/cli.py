@@ -21,7 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     A command may return a code of its own, such as 1 for a check that found differences.
     Whatever cannot be used is said in one line on standard error, which names the file and the reason.
     """
-    options = _parser().parse_args(arguments)
+    options, unknown = _parser().parse_known_args(arguments)
+    if unknown:  # argparse alone would show the usage of bpfl-med, which names no option of the command
+        command = options.parser
+        command.error(f"unrecognized arguments: {' '.join(unknown)}; see {command.prog} --help")
     failures: list[str] = []
     code = 0
     try:
@@ -68,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (predict, datasets, benchmark):
         declared = command.add_parser(commands)
         declared.add_argument("--debug", action="store_true", help="show where an error came from")
-        declared.set_defaults(run=command.run)
+        declared.set_defaults(run=command.run, parser=declared)
     return parser
 
 

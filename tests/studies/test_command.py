@@ -137,6 +137,16 @@ def test_unusable_settings(tmp_path, refused, options, settings, pattern):
     refused(save_nifti(tmp_path / "a.nii", small_volume()), pattern, *options, **settings)
 
 
+def test_an_unknown_option_is_told_with_the_usage_of_the_command(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        predict(tmp_path / "a.nii", tmp_path / "out", "--treshold", 0.5)
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("usage: bpfl-med predict ")
+    assert "[--threshold THRESHOLD]" in said
+    assert said.endswith("error: unrecognized arguments: --treshold 0.5; see bpfl-med predict --help\n")
+
+
 def test_windows_are_for_ct_and_percentiles_for_the_rest(tmp_path, refused):
     write_series(tmp_path / "in", kind="single_slice")
     refused(tmp_path / "in", "in: percentiles were chosen for a series of modality CT", modality="mr")
