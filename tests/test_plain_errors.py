@@ -101,7 +101,18 @@ def test_a_setting_that_a_part_does_not_take_is_told_with_what_to_do(monkeypatch
     error = failure({"outer": {"_target_": "bpfl_med.inferers.PictureInferer", "featurs": None}})
     last = printed_by_hook(error, monkeypatch, capsys)[-1]
     assert last.startswith("TypeError: PictureInferer")
-    assert last.endswith("'featurs'; check the spelling of that setting on the command line and in the config files")
+    spelling = "check the spelling of that setting on the command line and in the config files"
+    assert last.endswith(f"'featurs'; {spelling}; there are features")
+
+
+def test_the_settings_of_a_function_are_named(tmp_path):
+    listing = {"_target_": "bpfl_med.data.folder_datalist", "root": str(tmp_path), "abnormall": ["*.png"]}
+    error = failure({"outer": "$@list", "list": listing})
+    assert advice(error).endswith("; there are root, class_name, normal, abnormal, mask")
+
+
+def test_a_wrong_argument_deep_inside_is_told_without_a_list():
+    assert advice(failure({"outer": "$(lambda: (lambda a: a)(b=1))()"})).endswith("in the config files")
 
 
 def test_a_wrong_argument_outside_of_configs_is_no_matter_of_settings():
