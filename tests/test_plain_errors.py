@@ -65,9 +65,15 @@ def of_a_gpu() -> None:
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
 
+def beyond_all_addresses() -> None:
+    """Say what PyTorch says of a file that cannot be mapped, which depends on the limit of the whole process."""
+    raise RuntimeError("unable to mmap 240000080 bytes from file </a.safetensors>: Cannot allocate memory (12)")
+
+
 MEMORY = {
     "NumPy": (lambda: np.empty(2**62, np.uint8), "in this machine"),
     "PyTorch": (lambda: torch.empty(2**62, dtype=torch.uint8), "in this machine"),
+    "mapping": (beyond_all_addresses, "in this machine"),
     "GPU": (of_a_gpu, "on the GPU"),
 }
 
@@ -76,7 +82,7 @@ MEMORY = {
 def test_memory_that_ran_out_is_told_with_what_to_do(kind, monkeypatch, capsys):
     ask, place = MEMORY[kind]
     error = caught(ask)
-    advice = f"there is not enough memory {place}; take a smaller batch size (results stay the same)"
+    advice = f"there is not enough memory {place}; free some, or take a smaller batch size (results stay the same)"
     assert memory_advice(error) == advice
     assert failure_sentence(error, Path("a.nii")) == f"a.nii: {advice}"
     assert printed_by_hook(error, monkeypatch, capsys)[-1].endswith(f": {advice}")
