@@ -197,12 +197,15 @@ def test_all_studies_are_scored_and_a_bad_one_is_one_line(tmp_path, capfd):
         np.testing.assert_allclose(result.array("anomaly_map"), windowed(small_volume(seed=seed), *BRAIN), atol=1e-6)
 
 
-def test_gaps_are_allowed_on_request(tmp_path):
+def test_gaps_are_allowed_on_request(tmp_path, capsys):
     phantom = write_series(tmp_path / "in", kind="missing_slice")
     assert predict(tmp_path / "in", tmp_path / "out", "--allow-gaps") == 0
     result = Result(tmp_path / "out" / phantom.series_uid)
     assert "mask.seg.dcm" in result.files
     assert set(NIFTI_FILES) == result.record["omitted"].keys(), "no single affine is true of a stack with a gap"
+    reason = "the slices are unevenly spaced, so no single affine would be true"
+    said = capsys.readouterr().out
+    assert said.endswith(f"; without anomaly_map.nii.gz, uncertainty.nii.gz, mask.nii.gz: {reason}\n")
     assert "Missing slices, as allowed" in " ".join(result.record["input"]["notes"])
 
 
