@@ -66,6 +66,7 @@ def run(options: argparse.Namespace, failures: list[str]) -> None:
     )
     workflow.initialize()
     workflow.evaluator.state.failures = failures
+    workflow.evaluator.inferer.progress = options.progress
     workflow.evaluator.add_event_handler(Events.ITERATION_COMPLETED, _say_result, options.output)
     workflow.run()
 

@@ -209,6 +209,20 @@ def test_gaps_are_allowed_on_request(tmp_path, capsys):
     assert "Missing slices, as allowed" in " ".join(result.record["input"]["notes"])
 
 
+def test_progress_is_shown_where_standard_error_is_a_terminal(tmp_path):
+    save_nifti(tmp_path / "a.nii", small_volume())
+    screen, terminal = os.openpty()
+    kept = os.dup(2)
+    os.dup2(terminal, 2)
+    try:
+        assert predict(tmp_path / "a.nii", tmp_path / "out") == 0
+    finally:
+        os.dup2(kept, 2)
+    assert os.read(screen, 10_000).startswith(b"\rbatches of slices:   0%")
+    for descriptor in (kept, screen, terminal):
+        os.close(descriptor)
+
+
 def test_thresholds(tmp_path):
     study = save_nifti(tmp_path / "a.nii", small_volume((20, 30, 5)))
     for option, expected in [("0.25", 0.25), ("p90", None), ("0", 0.0), ("1", 1.0)]:
