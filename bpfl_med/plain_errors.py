@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from pydoc import ErrorDuringImport
 from types import TracebackType
 
 import torch
@@ -33,6 +34,8 @@ def cause(error: BaseException) -> BaseException:
 
 def memory_advice(error: BaseException) -> str | None:
     """Say what to do if an error tells that memory ran out, of the machine or of a GPU; None for any other error."""
+    if isinstance(error, ErrorDuringImport):  # of a part that a config names
+        error = error.value or error
     signs = ("DefaultCPUAllocator", "Cannot allocate memory")  # the second one: a file that cannot be mapped
     of_the_machine = isinstance(error, RuntimeError | OSError) and any(sign in str(error) for sign in signs)
     if not (of_the_machine or isinstance(error, MemoryError | torch.OutOfMemoryError)):

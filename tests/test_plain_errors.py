@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from pydoc import ErrorDuringImport
 
 import numpy as np
 import pytest
@@ -70,10 +71,15 @@ def beyond_all_addresses() -> None:
     raise RuntimeError("unable to mmap 240000080 bytes from file </a.safetensors>: Cannot allocate memory (12)")
 
 
+def while_importing() -> None:
+    raise ErrorDuringImport("a.py", (MemoryError, MemoryError(), None))
+
+
 MEMORY = {
     "NumPy": (lambda: np.empty(2**62, np.uint8), "in this machine"),
     "PyTorch": (lambda: torch.empty(2**62, dtype=torch.uint8), "in this machine"),
     "mapping": (beyond_all_addresses, "in this machine"),
+    "import": (while_importing, "in this machine"),
     "GPU": (of_a_gpu, "on the GPU"),
 }
 
