@@ -9,6 +9,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from typing import TextIO
 
 from bpfl_med.commands import benchmark, datasets, predict
 from bpfl_med.plain_errors import advice, cause
@@ -21,14 +22,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     A command may return a code of its own, such as 1 for a check that found differences.
     Whatever cannot be used is said in one line on standard error, which names the file and the reason.
     """
-    options = _parser().parse_args(arguments)
+    options, unknown = _parser().parse_known_args(arguments)
+    if unknown:  # argparse alone would show the usage of bpfl-med, which names no option of the command
+        command = options.parser
+        command.error(f"unrecognized arguments: {' '.join(unknown)}; see {command.prog} --help")
     failures: list[str] = []
     code = 0
     try:
         refuse_old_torch()
         with contextlib.ExitStack() as stack:
-            if not options.debug:
-                stack.enter_context(_silent_libraries())
+            options.progress = sys.stderr if options.debug else stack.enter_context(_silent_libraries())
             code = options.run(options, failures) or 0
     except Exception as error:
         failures.append(_sentence(error))
@@ -40,19 +43,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 @contextlib.contextmanager
-def _silent_libraries() -> Iterator[None]:
+def _silent_libraries() -> Iterator[TextIO]:
     """Keep what libraries say off standard error, decoders written in C included, while a block runs.
 
-    What a person must know is in result.json, or said by this program.
+    What a person must know is in result.json, or said by this program: the block gets what standard error was before.
     """
     disabled = logging.root.manager.disable
     sys.stderr.flush()
     kept = os.dup(2)
     try:
-        with open(os.devnull, "w") as nowhere, warnings.catch_warnings(action="ignore"):  # noqa: PTH123  a device
+        with (
+            open(os.devnull, "w") as nowhere,  # noqa: PTH123  a device
+            os.fdopen(kept, "w", closefd=False) as terminal,
+            warnings.catch_warnings(action="ignore"),
+        ):
             os.dup2(nowhere.fileno(), 2)
             logging.disable(logging.CRITICAL)
-            yield
+            yield terminal
     finally:
         logging.disable(disabled)
         sys.stderr.flush()
@@ -68,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (predict, datasets, benchmark):
         declared = command.add_parser(commands)
         declared.add_argument("--debug", action="store_true", help="show where an error came from")
-        declared.set_defaults(run=command.run)
+        declared.set_defaults(run=command.run, parser=declared)
     return parser
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from monai.inferers import Inferer
+from tqdm import tqdm
 
 from bpfl_med.data.studies import StudyError, StudyVolume
 from bpfl_med.networks import BayesPFL, IntensityNetwork
@@ -96,6 +97,7 @@ class VolumeInferer(Inferer):
         device: that the network is on.
         shared_prompts: 0 samples image-specific prompts for every slice; n > 0 samples them once for the volume, from
             the mean global feature of n slices, evenly spread over those that are not empty.
+        progress: where to show how many batches are done, if it is a terminal; None to be silent.
 
     Raises:
         ValueError: if the batch size is not positive or the number of slices for the prompts is negative.
@@ -109,6 +111,7 @@ class VolumeInferer(Inferer):
         batch_size: int,
         device: torch.device,
         shared_prompts: int = 0,
+        progress: TextIO | None = None,
     ) -> None:
         super().__init__()
         if batch_size < 1:
@@ -120,6 +123,7 @@ class VolumeInferer(Inferer):
         self.batch_size = batch_size
         self.device = device
         self.shared_prompts = shared_prompts
+        self.progress = progress
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -145,7 +149,9 @@ class VolumeInferer(Inferer):
         text = None
         if self.shared_prompts and isinstance(network, BayesPFL):
             text = self._shared_text(pictures, ranges, network, class_name)
-        for first in range(0, len(pictures), self.batch_size):
+        disable = True if self.progress is None else None  # None shows it on a terminal alone
+        starts = range(0, len(pictures), self.batch_size)
+        for first in tqdm(starts, "batches of slices", leave=False, file=self.progress, disable=disable):
             indices = range(first, min(first + self.batch_size, len(pictures)))
             channels = self._channels(pictures, list(indices), ranges)
             filled = ~_is_empty(channels)

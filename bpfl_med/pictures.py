@@ -70,7 +70,12 @@ def uncertainty_panel(image: Image.Image, uncertainty: np.ndarray) -> Panel:
 
 
 def panels_picture(
-    panels: Sequence[Panel], *, title: str, footer: str | None, pixel_size: tuple[float, float] | None = None
+    panels: Sequence[Panel],
+    *,
+    title: str,
+    footer: str | None,
+    pixel_size: tuple[float, float] | None = None,
+    edges: str | None = None,
 ) -> Image.Image:
     """Draw panels side by side.
 
@@ -80,10 +85,12 @@ def panels_picture(
         footer: a sentence below all that must not be overlooked, or None.
         pixel_size: distance between rows and between columns, mm, for true proportions and a scale bar; None where it
             is not known: square pixels and no bar.
+        edges: the sides of the patient at the left, right, upper and lower edge, such as "RLAP"; None where unknown.
     """
     figure = Figure(figsize=(_INCHES * len(panels), _INCHES + 0.5), dpi=_DPI, layout="constrained")
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         _draw(figure, axes, panel, pixel_size)
+        _draw_edges(axes, edges or "")
     figure.suptitle(title, fontsize=10, parse_math=False)
     if footer:
         figure.supxlabel(footer, fontsize=7, color="#B00020", wrap=True, parse_math=False)
@@ -108,6 +115,19 @@ def _draw(figure: Figure, axes: Any, panel: Panel, pixel_size: tuple[float, floa
         _draw_scale_bar(axes, panel.image.width, pixel_size[1])
     axes.set_title(panel.title, fontsize=8, parse_math=False)
     axes.set_axis_off()
+
+
+def _draw_edges(axes: Any, edges: str) -> None:
+    """Write the sides of the patient where radiologists look for them, white on black so as to show anywhere."""
+    places = (
+        (0.02, 0.5, "left", "center"),
+        (0.98, 0.5, "right", "center"),
+        (0.5, 0.98, "center", "top"),
+        (0.5, 0.02, "center", "bottom"),
+    )
+    for letter, (x, y, horizontal, vertical) in zip(edges, places, strict=False):
+        text = axes.text(x, y, letter, transform=axes.transAxes, ha=horizontal, va=vertical, color="white", fontsize=8)
+        text.set_path_effects([withStroke(linewidth=2, foreground="black")])
 
 
 def _draw_scale_bar(axes: Any, width: int, mm_per_column: float) -> None:

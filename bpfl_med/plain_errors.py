@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
+from pydoc import ErrorDuringImport
 from types import TracebackType
 
 import torch
@@ -32,11 +34,14 @@ def cause(error: BaseException) -> BaseException:
 
 def memory_advice(error: BaseException) -> str | None:
     """Say what to do if an error tells that memory ran out, of the machine or of a GPU; None for any other error."""
-    of_the_machine = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    if isinstance(error, ErrorDuringImport):  # of a part that a config names
+        error = error.value or error
+    signs = ("DefaultCPUAllocator", "Cannot allocate memory")  # the second one: a file that cannot be mapped
+    of_the_machine = isinstance(error, RuntimeError | OSError) and any(sign in str(error) for sign in signs)
     if not (of_the_machine or isinstance(error, MemoryError | torch.OutOfMemoryError)):
         return None
     place = "on the GPU" if isinstance(error, torch.OutOfMemoryError) else "in this machine"
-    return f"there is not enough memory {place}; take a smaller batch size (results stay the same)"
+    return f"there is not enough memory {place}; free some, or take a smaller batch size (results stay the same)"
 
 
 def advice(error: BaseException) -> str | None:
@@ -51,8 +56,22 @@ def advice(error: BaseException) -> str | None:
     if isinstance(first, RuntimeError | AssertionError) and any(sign in str(first) for sign in _NO_GPU):
         return "there is no GPU that PyTorch can use; leave out the setting device to compute on the CPU"
     if first is not error and isinstance(first, TypeError) and "unexpected keyword argument" in str(first):
-        return f"{first}; check the spelling of that setting on the command line and in the config files"
+        advised = f"{first}; check the spelling of that setting on the command line and in the config files"
+        names = _settings_taken(first)
+        return f"{advised}; there are {', '.join(names)}" if names else advised
     return None
+
+
+def _settings_taken(error: TypeError) -> list[str]:
+    """List the arguments of what a config called with a wrong one; none if the call is not MONAI's own."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    component = traceback.tb_frame.f_locals.get("component") if traceback is not None else None  # of `instantiate`
+    if not callable(component):
+        return []
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [name for name, parameter in inspect.signature(component).parameters.items() if parameter.kind in named]
 
 
 def _print_cause_last(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:

@@ -8,6 +8,7 @@ from PIL import Image
 from bpfl_med.data.studies import StudyVolume
 from bpfl_med.inferers import VolumePrediction
 from bpfl_med.pictures import Panel, map_panel, panels_picture, uncertainty_panel
+from bpfl_med.slice_source import spoken_source
 from bpfl_med.transforms.intensity import Intensity
 
 
@@ -21,6 +22,8 @@ def slice_picture(
     notice: str | None,
 ) -> Image.Image:
     """Draw a slice in the plane that was scored; colours mean the same in every slice of every study.
+
+    It lies as radiologists view it, see :class:`~bpfl_med.slice_plane.SlicePlane`, and letters at its edges say so.
 
     Args:
         volume: the scan.
@@ -39,5 +42,12 @@ def slice_picture(
         uncertainty_panel(source, plane.pictures(prediction.uncertainty)[index]),
     ]
     score = prediction.slices[index]["anomaly_score"]
-    title = f"{class_name}, slice {index} of 0 to {len(prediction.slices) - 1}, slice score {score:.3f}"
-    return panels_picture(panels, title=title, footer=notice, pixel_size=plane.pixel_size(volume.affine))
+    source_name = spoken_source(volume, plane, index)
+    place = f"slice {index} of 0 to {len(prediction.slices) - 1}" + (f" ({source_name})" if source_name else "")
+    return panels_picture(
+        panels,
+        title=f"{class_name}, {place}, slice score {score:.3f}",
+        footer=notice,
+        pixel_size=plane.pixel_size(volume.affine),
+        edges=plane.edges(volume.affine) if volume.orientation_is_known else None,
+    )

@@ -75,6 +75,22 @@ class SlicePlane:
         sizes = np.linalg.norm(affine[:3, :3], axis=0)
         return float(sizes[self.row_axis]), float(sizes[self.column_axis])
 
+    def edges(self, affine: np.ndarray) -> str:
+        """Name the sides of the patient at the left, right, upper and lower edge, such as "RLAP".
+
+        Of an oblique picture each is the nearest side. R and L are the patient's right and left, A and P anterior and
+        posterior, H and F towards head and feet.
+        """
+        right = affine[:3, self.column_axis] * (-1 if self.flip_columns else 1)
+        down = affine[:3, self.row_axis] * (-1 if self.flip_rows else 1)
+        return "".join(_side(direction) for direction in (-right, right, -down, down))
+
+
+def _side(direction: np.ndarray) -> str:
+    """Name the side of the patient that lies nearest to a direction in RAS."""
+    axis = int(np.abs(direction).argmax())
+    return "RAH"[axis] if direction[axis] > 0 else "LPF"[axis]
+
 
 def spread(n: int, indices: Sequence[int]) -> list[int]:
     """Choose at most n of some indices: the middle ones of n equal parts."""

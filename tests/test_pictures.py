@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from PIL import Image
 
@@ -76,6 +77,26 @@ def test_a_scale_bar_has_a_round_length(monkeypatch, mm_per_column, length, labe
     ((size, text),) = drawn
     assert (size, text) == (pytest.approx(length), label)
     assert 512 / 10 < size <= 512 / 4
+
+
+def test_letters_at_the_edges_name_the_sides_of_the_patient(monkeypatch):
+    drawn = []
+    text = Axes.text
+
+    def recorded(axes, x, y, letter, **style):
+        drawn.append((letter, x < 0.1, x > 0.9, y > 0.9, y < 0.1))
+        return text(axes, x, y, letter, **style)
+
+    monkeypatch.setattr(Axes, "text", recorded)
+    panels_picture([Panel("a", GREY)], title="", footer=None, edges="RLAP")
+    assert drawn == [
+        ("R", True, False, False, False),
+        ("L", False, True, False, False),
+        ("A", False, False, True, False),
+        ("P", False, False, False, True),
+    ]
+    panels_picture([Panel("a", GREY)], title="", footer=None)
+    assert len(drawn) == 4
 
 
 def test_pixels_of_unequal_sides_keep_the_patients_proportions():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from pydoc import ErrorDuringImport
 
 import numpy as np
 import pytest
@@ -65,9 +66,20 @@ def of_a_gpu() -> None:
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
 
+def beyond_all_addresses() -> None:
+    """Say what PyTorch says of a file that cannot be mapped, which depends on the limit of the whole process."""
+    raise RuntimeError("unable to mmap 240000080 bytes from file </a.safetensors>: Cannot allocate memory (12)")
+
+
+def while_importing() -> None:
+    raise ErrorDuringImport("a.py", (MemoryError, MemoryError(), None))
+
+
 MEMORY = {
     "NumPy": (lambda: np.empty(2**62, np.uint8), "in this machine"),
     "PyTorch": (lambda: torch.empty(2**62, dtype=torch.uint8), "in this machine"),
+    "mapping": (beyond_all_addresses, "in this machine"),
+    "import": (while_importing, "in this machine"),
     "GPU": (of_a_gpu, "on the GPU"),
 }
 
@@ -76,7 +88,7 @@ MEMORY = {
 def test_memory_that_ran_out_is_told_with_what_to_do(kind, monkeypatch, capsys):
     ask, place = MEMORY[kind]
     error = caught(ask)
-    advice = f"there is not enough memory {place}; take a smaller batch size (results stay the same)"
+    advice = f"there is not enough memory {place}; free some, or take a smaller batch size (results stay the same)"
     assert memory_advice(error) == advice
     assert failure_sentence(error, Path("a.nii")) == f"a.nii: {advice}"
     assert printed_by_hook(error, monkeypatch, capsys)[-1].endswith(f": {advice}")
@@ -101,7 +113,18 @@ def test_a_setting_that_a_part_does_not_take_is_told_with_what_to_do(monkeypatch
     error = failure({"outer": {"_target_": "bpfl_med.inferers.PictureInferer", "featurs": None}})
     last = printed_by_hook(error, monkeypatch, capsys)[-1]
     assert last.startswith("TypeError: PictureInferer")
-    assert last.endswith("'featurs'; check the spelling of that setting on the command line and in the config files")
+    spelling = "check the spelling of that setting on the command line and in the config files"
+    assert last.endswith(f"'featurs'; {spelling}; there are features")
+
+
+def test_the_settings_of_a_function_are_named(tmp_path):
+    listing = {"_target_": "bpfl_med.data.folder_datalist", "root": str(tmp_path), "abnormall": ["*.png"]}
+    error = failure({"outer": "$@list", "list": listing})
+    assert advice(error).endswith("; there are root, class_name, normal, abnormal, mask")
+
+
+def test_a_wrong_argument_deep_inside_is_told_without_a_list():
+    assert advice(failure({"outer": "$(lambda: (lambda a: a)(b=1))()"})).endswith("in the config files")
 
 
 def test_a_wrong_argument_outside_of_configs_is_no_matter_of_settings():

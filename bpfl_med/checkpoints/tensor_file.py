@@ -14,6 +14,8 @@ import torch
 from open_clip import get_pretrained_url, list_openai_models
 from safetensors.torch import load_file
 
+from bpfl_med.plain_errors import memory_advice
+
 
 def read_tensors(path: str | Path, *, trust_torchscript: bool = False) -> dict[str, Any]:
     """Read a dict of tensors from safetensors, a PyTorch file, or OpenAI's TorchScript archive.
@@ -29,6 +31,7 @@ def read_tensors(path: str | Path, *, trust_torchscript: bool = False) -> dict[s
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if the file is truncated, of another kind, holds more than tensors, or is an unknown archive.
+        MemoryError | RuntimeError: if memory runs out, as the library says it.
     """
     path = Path(path)
     if not path.is_file():
@@ -47,6 +50,8 @@ def read_tensors(path: str | Path, *, trust_torchscript: bool = False) -> dict[s
             f"{path} is no file of weights, or holds more than weights; it was not opened, because it could run code"
         ) from error
     except Exception as error:  # a damaged pickle can raise anything
+        if memory_advice(error):
+            raise
         raise ValueError(
             f"{path} cannot be read as weights: it is truncated or of another kind; fetch it again"
         ) from error

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,17 +66,33 @@ def run(options: argparse.Namespace, failures: list[str]) -> None:
     )
     workflow.initialize()
     workflow.evaluator.state.failures = failures
+    workflow.evaluator.inferer.progress = options.progress
     workflow.evaluator.add_event_handler(Events.ITERATION_COMPLETED, _say_result, options.output)
     workflow.run()
 
 
 def _say_result(engine: Engine, output: Path) -> None:
     """Print one line for a study whose results were written."""
+    from bpfl_med.slice_source import spoken_source
+
     prediction = engine.state.output["pred"]
     if prediction is None:
         return
     folder = output / engine.state.output["image"].study.name
     if (folder / "result.json").is_file():
-        slices = ", ".join(map(str, prediction.ranking[:3])) or "none"
+        sources = {i: spoken_source(engine.state.output["image"], prediction.plane, i) for i in prediction.ranking[:3]}
+        slices = ", ".join(f"{i} ({source})" if source else str(i) for i, source in sources.items()) or "none"
         caution = f" ({engine.network.notice.split(':')[0]})" if engine.network.notice else ""
-        print(f"{folder}: score {prediction.volume_score:.3f} of 0 to 1, slices to look at (from 0): {slices}{caution}")
+        omitted = _omitted(json.loads((folder / "result.json").read_text())["omitted"])
+        print(
+            f"{folder}: score {prediction.volume_score:.3f} of 0 to 1, slices to look at (from 0): {slices}{caution}"
+            f"{omitted}"
+        )
+
+
+def _omitted(reasons: Mapping[str, str]) -> str:
+    """Say which files were left out, and why."""
+    files: dict[str, list[str]] = {}
+    for file, reason in reasons.items():
+        files.setdefault(reason, []).append(file)
+    return "".join(f"; without {', '.join(names)}: {reason}" for reason, names in files.items())

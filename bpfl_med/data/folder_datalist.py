@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from bpfl_med.data.picture_item import (
     path_fields,
     without_repeats,
 )
+
+logger = logging.getLogger(__name__)
 
 
 def folder_datalist(
@@ -103,7 +106,7 @@ def masked_datalist(
 
 
 def picture_datalist(root: str | Path, *, class_name: str) -> list[dict[str, Any]]:
-    """List all pictures below a folder, without labels, sorted by path.
+    """List all pictures below a folder, without labels, sorted by path; log what they are taken to show.
 
     Raises:
         FileNotFoundError: if the folder is not there or holds no picture.
@@ -112,6 +115,7 @@ def picture_datalist(root: str | Path, *, class_name: str) -> list[dict[str, Any
     pictures = sorted(path for path in root.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
     if not pictures:
         raise FileNotFoundError(f"There is no picture ({', '.join(PICTURE_SUFFIXES)}) below {root}")
+    logger.info("%d pictures are scored as pictures of %r; --class_name says what they show", len(pictures), class_name)
     return [{"image": str(picture), "class_name": class_name} for picture in pictures]
 
 

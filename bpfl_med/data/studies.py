@@ -53,6 +53,7 @@ class StudyVolume:
         series: of DICOM input.
         nifti: of NIfTI input.
         load_seconds: time that reading took.
+        orientation_is_known: whether the input tells the sides of the patient; some volume files do not.
     """
 
     study: Study
@@ -64,6 +65,7 @@ class StudyVolume:
     series: DicomSeries | None = None
     nifti: NiftiImage | None = None
     load_seconds: float = field(default=0.0)
+    orientation_is_known: bool = True
 
     @property
     def affine_is_true(self) -> bool:
@@ -154,6 +156,7 @@ def load_study(study: Study, *, allow_gaps: bool = False, volume_index: int | No
     elif is_nifti:
         image = read_nifti(study.path, volume_index)
         volume = StudyVolume(study, image.data, image.affine, None, _checksum([study.path]), image.notes, nifti=image)
+        volume.orientation_is_known = bool(image.header["sform_code"] or image.header["qform_code"])
     else:
         volume = _load_with_itk(study)
     volume.load_seconds = time.perf_counter() - started
@@ -193,11 +196,19 @@ def _load_with_itk(study: Study) -> StudyVolume:
         )
     if not np.isfinite(values).all():
         raise StudyError(f"{study.path}: holds NaN or infinite values; replace them by the value of air")
+    is_nrrd = study.path.suffix.lower() in (".nrrd", ".nhdr")
+    is_known = not is_nrrd or image.GetMetaDataDictionary().HasKey("NRRD_space")
     notes: tuple[str, ...] = ()
-    if study.path.suffix.lower() in (".nrrd", ".nhdr") and not image.GetMetaDataDictionary().HasKey("NRRD_space"):
+    if not is_known:
         notes = ("The file names no space: orientation is unknown, left and right cannot be told apart.",)
     return StudyVolume(
-        study, values.astype(np.float32), np.asarray(meta["affine"], float), None, _checksum([study.path]), notes
+        study,
+        values.astype(np.float32),
+        np.asarray(meta["affine"], float),
+        None,
+        _checksum([study.path]),
+        notes,
+        orientation_is_known=is_known,
     )
 
 

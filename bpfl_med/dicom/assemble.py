@@ -59,6 +59,7 @@ def assemble_series(frames: Sequence[Frame], allow_gaps: bool = False) -> DicomS
         files=tuple(f.path for f in kept),
         frame_numbers=tuple(f.number for f in kept),
         sop_instance_uids=tuple(f.sop_instance_uid for f in kept),
+        instance_numbers=tuple(f.instance_number for f in kept),
         positions=positions,
         orientation=orientation,
         pixel_spacing=pixel_spacing,

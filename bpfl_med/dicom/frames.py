@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,7 @@ class Frame:
         rescaled: whether the frame has a rescale slope or a modality look-up table.
         phase: (keyword, value) of whatever tells apart frames at one position.
         multi_frame: whether the file is a multi-frame object.
+        instance_number: InstanceNumber; a renumbered copy is the same image.
     """
 
     path: Path
@@ -80,6 +81,7 @@ class Frame:
     rescaled: bool
     phase: tuple[tuple[str, str], ...]
     multi_frame: bool
+    instance_number: int | None = field(default=None, compare=False)
 
     @property
     def is_localiser(self) -> bool:
@@ -132,6 +134,7 @@ def frames_of(dataset: Dataset, path: Path) -> Iterator[Frame]:
             rescaled=any(find(layers, key) is not None for key in ("RescaleSlope", "ModalityLUTSequence")),
             phase=tuple((key, str(value)) for key in _PHASE_KEYWORDS if (value := find(layers, key)) not in (None, "")),
             multi_frame=count > 1 or bool(groups),
+            instance_number=_whole_number(dataset.get("InstanceNumber")),
         )
 
 
@@ -169,6 +172,14 @@ def _text(dataset: Dataset, keyword: str) -> str:
 def _words(value: Any) -> tuple[str, ...]:
     """The values of a code string, which comes bare where it is single."""
     return tuple(str(v).upper() for v in ([value] if isinstance(value, str) else value or ()))
+
+
+def _whole_number(value: Any) -> int | None:
+    """The value as a whole number, or None where it is absent or of another kind."""
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def _numbers(value: Any, length: int) -> tuple[float, ...] | None:

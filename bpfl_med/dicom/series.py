@@ -26,6 +26,7 @@ class DicomSeries:
         files: one per slice, in slice order (the same file repeated for a multi-frame object).
         frame_numbers: one per slice, the 1-based frame inside its file (1 for single-frame objects).
         sop_instance_uids: one per slice.
+        instance_numbers: one per slice, InstanceNumber, by which viewers name an image; None where there is none.
         positions: ``[slices, 3]``, ImagePositionPatient: centre of each slice's first pixel, LPS, mm.
         orientation: ``[6]``, ImageOrientationPatient: direction cosines of a row, then of a column, LPS.
         pixel_spacing: (between rows, between columns), mm.
@@ -42,6 +43,7 @@ class DicomSeries:
     files: tuple[Path, ...]
     frame_numbers: tuple[int, ...]
     sop_instance_uids: tuple[str, ...]
+    instance_numbers: tuple[int | None, ...]
     positions: np.ndarray
     orientation: np.ndarray
     pixel_spacing: tuple[float, float]

@@ -100,7 +100,7 @@ def choose_cases(evaluation: Evaluation, n_cases: int) -> list[Case]:
         cases += _first([(row, -value) for row, value in ranked], n_cases, "worst", reason)
     elif not any("label" in row for row in evaluation.rows):
         scores = [(row, row["anomaly_score"]) for row in evaluation.rows]
-        cases += _first(scores, n_cases, "highest", lambda row: f"score {row['anomaly_score']:.3f}")
+        cases += _first(scores, n_cases, "highest", lambda row: f"anomaly score {row['anomaly_score']:.3f}")
     uncertainty = [(row, row["uncertainty_mean"]) for row in evaluation.rows]
     return cases + _first(
         uncertainty, n_cases, "uncertain", lambda row: f"mean uncertainty {row['uncertainty_mean']:.3f}"
@@ -118,7 +118,7 @@ def _margin(row: Row, evaluation: Evaluation) -> float | None:
 def _spoken_margin(evaluation: Evaluation) -> Callable[[Row], str]:
     def speak(row: Row) -> str:
         threshold = evaluation.by_class[row["class_name"]]["image_threshold"]
-        return f"score {row['anomaly_score']:.3f}, threshold {threshold:.3f}"
+        return f"anomaly score {row['anomaly_score']:.3f}, its threshold {threshold:.3f}"
 
     return speak
 

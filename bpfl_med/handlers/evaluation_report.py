@@ -32,7 +32,7 @@ def package_versions() -> dict[str, str]:
 class EvaluationReport:
     """Write `metrics.json`, `metrics.csv` and `images.csv` (the same bytes for the same run) and `run.json` (its time).
 
-    Of several processes the first one writes.
+    Of several processes the first one writes. Without labels there are no metrics, and no `metrics.csv`.
 
     Args:
         output_dir: folder of the files; made if absent.
@@ -117,11 +117,14 @@ class EvaluationReport:
             "images_per_second_of_first_process": round(self.n_scored / seconds, 3),
             "versions": package_versions(),
         }
-        table = [{"class_name": name, **metrics} for name, metrics in evaluation.by_class.items()]
-        table.append({**dict.fromkeys(table[0]), "class_name": "mean", **evaluation.mean})
         self._write_json("metrics.json", report)
         self._write_json("run.json", run)
-        write_text(self.output_dir / "metrics.csv", csv_text(table, self.notice))
+        if evaluation.mean:
+            table = [{"class_name": name, **metrics} for name, metrics in evaluation.by_class.items()]
+            table.append({**dict.fromkeys(table[0]), "class_name": "mean", **evaluation.mean})
+            write_text(self.output_dir / "metrics.csv", csv_text(table, self.notice))
+        else:
+            (self.output_dir / "metrics.csv").unlink(missing_ok=True)  # of an earlier run, whose report is replaced
         write_text(self.output_dir / "images.csv", csv_text(evaluation.rows, self.notice))
         logger.info("%s", self._summary(evaluation, n_images, seconds))
 

@@ -63,9 +63,13 @@ class OverlayPictures:
             self.seen += 1
 
     def _picture(self, item: Mapping[str, Any], prediction: Mapping[str, torch.Tensor]) -> Image.Image:
-        title = f"{spoken_label(item)}, text score {float(prediction['text_score']):.3f}"
         return overlay_picture(
-            item, prediction, title=title, threshold=self.threshold, notice=self.notice, size=self.size
+            item,
+            prediction,
+            title=spoken_label(item),
+            threshold=self.threshold,
+            notice=self.notice,
+            size=self.size,
         )
 
 
@@ -83,7 +87,7 @@ def overlay_picture(
     Args:
         item: of the data set, with `image_path` and, if there is one, `mask` [1, H, W].
         prediction: the fields of a `Prediction`, of this image.
-        title: above the panels.
+        title: above the panels, and above a line with the picture's file name, as in `images.csv`, and its own scores.
         threshold: value of the map whose outline is drawn.
         notice: a sentence below, or None.
         size: pixels of a panel's longer side.
@@ -102,7 +106,9 @@ def overlay_picture(
         map_panel(picture, anomaly_map, threshold=threshold, true_outline=mask),
         uncertainty_panel(picture, uncertainty),
     ]
-    return panels_picture(panels, title=title, footer=notice)
+    text_score, map_max = float(prediction["text_score"]), float(prediction["anomaly_map"].max())
+    scores = f"text score {text_score:.3f}, map maximum {map_max:.3f}"
+    return panels_picture(panels, title=f"{title}\n{Path(item['image_path']).name}: {scores}", footer=notice)
 
 
 def spoken_label(item: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from bpfl_med.atomic_files import remove_unfinished, replaced_folder, write_text
 from bpfl_med.data.studies import StudyVolume
 from bpfl_med.dicom.algorithm import Algorithm
 from bpfl_med.inferers import VolumePrediction
+from bpfl_med.slice_source import slice_source
 from bpfl_med.transforms.load_study import failure_sentence
 
 _PACKAGES = ("bpfl-med", "monai", "torch", "open_clip_torch", "numpy", "nibabel", "pydicom", "highdicom")
@@ -155,7 +156,7 @@ class StudyResults:
         return float(np.percentile(scored, value, overwrite_input=True)) if scored.size else 1.0
 
     def _record(self, result: StudyResult, folder: Path, seconds: Mapping[str, float]) -> dict[str, Any]:
-        volume, prediction = result.volume, result.prediction
+        volume, prediction, plane = result.volume, result.prediction, result.prediction.plane
         voxel_mm3 = float(abs(np.linalg.det(volume.affine[:3, :3])))
         n_voxels = int(result.mask.sum())
         return {
@@ -164,7 +165,7 @@ class StudyResults:
             "scores": {
                 "volume_score": prediction.volume_score,
                 "most_suspicious_slices": prediction.ranking,
-                "slices": [{**row, **_slice_identity(volume, prediction, row["index"])} for row in prediction.slices],
+                "slices": [{**row, **slice_source(volume, plane, row["index"])} for row in prediction.slices],
             },
             "mask": {
                 "threshold": result.threshold,
@@ -209,16 +210,6 @@ def _input_record(volume: StudyVolume) -> dict[str, Any]:
             "modality": volume.modality,
         }
     return record
-
-
-def _slice_identity(volume: StudyVolume, prediction: VolumePrediction, index: int) -> dict[str, Any]:
-    """Name the source of a slice, where slices are those that the scanner stored."""
-    if volume.series is None or prediction.plane.axis != 2:
-        return {}
-    return {
-        "sop_instance_uid": volume.series.sop_instance_uids[index],
-        "frame_number": volume.series.frame_numbers[index],
-    }
 
 
 def _parse_threshold(threshold: float | str, stored: float | None) -> tuple[str, float]:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -52,6 +54,31 @@ def test_truncated_files(layout: str, share: float, tmp_path: Path) -> None:
     path.write_bytes(content[: int(share * len(content))])
     with pytest.raises(ValueError, match=rf"{layout} (cannot be read as weights|is no file of weights)"):
         read_tensors(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the addresses of a process")
+def test_a_lack_of_memory_is_not_taken_for_a_damaged_file(tmp_path: Path) -> None:
+    """In a process of its own, whose addresses are limited once everything is imported."""
+    torch.save({"a": torch.zeros(50_000_000)}, tmp_path / "a.pt")
+    save_file({"a": torch.zeros(50_000_000)}, tmp_path / "a.safetensors")
+    program = """
+import resource, sys
+from pathlib import Path
+from bpfl_med.checkpoints import read_tensors
+from bpfl_med.plain_errors import memory_advice
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+for room in (100_000_000, 280_000_000):
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + room, resource.RLIM_INFINITY))
+    try:
+        read_tensors(sys.argv[1])
+    except Exception as error:
+        print(memory_advice(error) or error)
+"""
+    for name in ("a.pt", "a.safetensors"):
+        done = subprocess.run([sys.executable, "-c", program, tmp_path / name], capture_output=True, text=True)
+        assert done.stdout, done.stderr
+        for line in done.stdout.splitlines():
+            assert line.startswith("there is not enough memory in this machine"), line
 
 
 def test_damaged_and_foreign_files_always_give_the_same_kind_of_error(tmp_path: Path) -> None:

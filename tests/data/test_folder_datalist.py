@@ -74,9 +74,11 @@ def test_a_field_that_no_path_has(folder):
         folder_datalist(folder, class_name="{organ}", normal=["no/*"])
 
 
-def test_all_pictures_below_a_folder(folder):
+def test_all_pictures_below_a_folder(folder, caplog):
+    caplog.set_level("INFO")
     names = [Path(item["image"]).name for item in picture_datalist(folder, class_name="brain")]
     assert names == ["c.png", "a.jpg", "b.PNG", "c.png", "d.jpeg"]
+    assert caplog.messages == ["5 pictures are scored as pictures of 'brain'; --class_name says what they show"]
 
 
 def test_a_folder_without_pictures(tmp_path):

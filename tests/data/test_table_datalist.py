@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 from layouts import save
+from monai.bundle import ConfigParser
 
 from bpfl_med.data import table_datalist
 
@@ -28,6 +31,18 @@ def test_a_table_is_listed_in_its_order(table):
         ("000.png", 0, "head", None),
         ("001.png", 1, "liver", None),
     ]
+
+
+def test_the_example_of_the_documentation_works(tmp_path):
+    page = Path(__file__).parents[2] / "bundles/bayes_pfl/docs/how-to/own_data_set.md"
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    (table,) = (text for kind, text in blocks if kind == "text")
+    (config,) = (text for kind, text in blocks if kind == "yaml" and "table_datalist" in text)
+    save(tmp_path / "pictures/007.png", tmp_path / "pictures/012.png")
+    (tmp_path / "labels.csv").write_text(table)
+    settings = ConfigParser({**yaml.safe_load(config), "dataset_dir": str(tmp_path)})
+    items = settings.get_parsed_content("datalist")
+    assert [(Path(item["image"]).name, item["label"]) for item in items] == [("007.png", 0), ("012.png", 1)]
 
 
 def test_a_table_names_masks(table):

@@ -37,7 +37,7 @@ def test_best_and_worst_lie_farthest_from_the_threshold():
     rows = [row(0, 0, 0.1, 0.3), row(1, 0, 0.8, 0.1), row(2, 1, 0.9, 0.2), row(3, 1, 0.3, 0.4), row(4, 1, 0.6)]
     evaluation = Evaluation(rows, {"a": {"image_threshold": 0.6}}, {})
     assert chosen(evaluation) == {"best": [0, 2], "worst": [3, 1], "uncertain": [3, 0]}
-    assert choose_cases(evaluation, 1)[1].reason == "score 0.300, threshold 0.600"
+    assert choose_cases(evaluation, 1)[1].reason == "anomaly score 0.300, its threshold 0.600"
 
 
 def test_without_image_metrics_the_map_within_the_image_counts():
@@ -90,6 +90,8 @@ def test_they_are_drawn_with_their_scores(evaluate, network, items, tmp_path, mo
         mine = rows[case.row["index"]]
         assert f"{case.kind}_{case.place}_{int(mine['index']):05d}.png" in names
         assert call["title"].startswith(f"{case.kind} {case.place}: {mine['class_name']}, labelled ")
+        scores = f"text score {float(mine['text_score']):.3f}, map maximum {float(mine['map_max']):.3f}"
+        assert call["title"].endswith(f", {case.reason}\n{Path(mine['image']).name}: {scores}")
         assert call["footer"] == network.notice
         _, anomaly_map, uncertainty = call["panels"]
         assert anomaly_map.overlay.max() == pytest.approx(float(mine["map_max"]), abs=1e-5)

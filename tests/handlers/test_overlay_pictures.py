@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -47,7 +49,9 @@ def test_mask_and_map_lie_on_the_picture(evaluate, network, items, tmp_path, dra
     handler = OverlayPictures(tmp_path, n_images=1, n_pictures=1, threshold=0.5, notice=None, size=48)
     evaluator = evaluate(network, abnormal, [handler])
     image, anomaly_map, uncertainty = drawn[0]["panels"]
-    assert drawn[0]["title"].startswith("brain, labelled abnormal, text score 0.")
+    name = Path(abnormal[0]["image"]).name
+    assert drawn[0]["title"].startswith(f"brain, labelled abnormal\n{name}: text score 0.")
+    assert ", map maximum 0." in drawn[0]["title"]
     expected = np.asarray(Image.open(abnormal[0]["mask"]).resize((48, 48), Image.Resampling.BILINEAR)) > 127
     np.testing.assert_array_equal(image.true_outline, expected)
     np.testing.assert_array_equal(anomaly_map.true_outline, expected)
@@ -65,7 +69,7 @@ def test_an_oblong_picture_keeps_its_shape(evaluate, network, items, tmp_path, d
     assert image.image.size == (60, 20)
     assert anomaly_map.overlay.shape == (20, 60)
     assert image.true_outline is None
-    assert drawn[0]["title"].startswith("spine, text score")
+    assert drawn[0]["title"].startswith("spine\na.png: text score")
 
 
 def test_a_second_run_draws_the_same_pictures(evaluate, network, items, tmp_path):

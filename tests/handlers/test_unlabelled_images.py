@@ -38,6 +38,12 @@ def test_one_row_an_image(evaluate, network, unlabelled, tmp_path, n_runs):
         assert "label" not in row
 
 
+def test_there_is_no_table_of_metrics_not_even_an_older_one(evaluate, network, unlabelled, tmp_path):
+    (tmp_path / "metrics.csv").write_text("class_name,image_auroc\nbrain,1.0\n")
+    evaluate(network, unlabelled, handlers(network, tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images.csv", "metrics.json", "run.json"]
+
+
 def test_a_trained_network_needs_no_notice(evaluate, trained_network, unlabelled, tmp_path):
     evaluate(trained_network, unlabelled, handlers(trained_network, tmp_path))
     assert "notice" not in read_table(tmp_path / "images.csv")[0]

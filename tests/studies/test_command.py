@@ -137,6 +137,16 @@ def test_unusable_settings(tmp_path, refused, options, settings, pattern):
     refused(save_nifti(tmp_path / "a.nii", small_volume()), pattern, *options, **settings)
 
 
+def test_an_unknown_option_is_told_with_the_usage_of_the_command(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        predict(tmp_path / "a.nii", tmp_path / "out", "--treshold", 0.5)
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("usage: bpfl-med predict ")
+    assert "[--threshold THRESHOLD]" in said
+    assert said.endswith("error: unrecognized arguments: --treshold 0.5; see bpfl-med predict --help\n")
+
+
 def test_windows_are_for_ct_and_percentiles_for_the_rest(tmp_path, refused):
     write_series(tmp_path / "in", kind="single_slice")
     refused(tmp_path / "in", "in: percentiles were chosen for a series of modality CT", modality="mr")
@@ -187,13 +197,30 @@ def test_all_studies_are_scored_and_a_bad_one_is_one_line(tmp_path, capfd):
         np.testing.assert_allclose(result.array("anomaly_map"), windowed(small_volume(seed=seed), *BRAIN), atol=1e-6)
 
 
-def test_gaps_are_allowed_on_request(tmp_path):
+def test_gaps_are_allowed_on_request(tmp_path, capsys):
     phantom = write_series(tmp_path / "in", kind="missing_slice")
     assert predict(tmp_path / "in", tmp_path / "out", "--allow-gaps") == 0
     result = Result(tmp_path / "out" / phantom.series_uid)
     assert "mask.seg.dcm" in result.files
     assert set(NIFTI_FILES) == result.record["omitted"].keys(), "no single affine is true of a stack with a gap"
+    reason = "the slices are unevenly spaced, so no single affine would be true"
+    said = capsys.readouterr().out
+    assert said.endswith(f"; without anomaly_map.nii.gz, uncertainty.nii.gz, mask.nii.gz: {reason}\n")
     assert "Missing slices, as allowed" in " ".join(result.record["input"]["notes"])
+
+
+def test_progress_is_shown_where_standard_error_is_a_terminal(tmp_path):
+    save_nifti(tmp_path / "a.nii", small_volume())
+    screen, terminal = os.openpty()
+    kept = os.dup(2)
+    os.dup2(terminal, 2)
+    try:
+        assert predict(tmp_path / "a.nii", tmp_path / "out") == 0
+    finally:
+        os.dup2(kept, 2)
+    assert os.read(screen, 10_000).startswith(b"\rbatches of slices:   0%")
+    for descriptor in (kept, screen, terminal):
+        os.close(descriptor)
 
 
 def test_thresholds(tmp_path):

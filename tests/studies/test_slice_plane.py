@@ -48,6 +48,17 @@ def test_views_in_all_48_orientations(direction, turned):
             for y, x in [(0, 0), (1, 0), (0, 1)]
         )
         np.testing.assert_allclose(sizes, (np.linalg.norm(below - corner), np.linalg.norm(beside - corner)))
+        assert plane.edges(affine) == {"axial": "RLAP", "coronal": "RLHF", "sagittal": "APHF"}[name]
+
+
+def test_the_edges_of_an_acquired_picture_are_told_as_it_was_stored():
+    """Against nibabel's names of the directions in which columns and rows run."""
+    for direction in DIRECTIONS:
+        affine = affine_of(TURNED @ direction)
+        right, down, _ = nib.aff2axcodes(affine)
+        opposite = dict(zip("RLAPSI", "LRPAIS", strict=True))
+        expected = (opposite[right] + right + opposite[down] + down).translate(str.maketrans("SI", "HF"))
+        assert SlicePlane.of_plane("acquired", affine).edges(affine) == expected
 
 
 @pytest.mark.parametrize("name", ["axial", "coronal", "sagittal", "acquired"])

@@ -204,7 +204,10 @@ def test_a_full_disk_ends_the_run_with_all_that_was_said(tmp_path, monkeypatch, 
     ("error", "sentence"),
     [
         (KeyError("a patient's name"), "cannot be used (KeyError); see --debug\n"),
-        (MemoryError("not enough"), "there is not enough memory in this machine; take a smaller batch size"),
+        (
+            MemoryError("not enough"),
+            "there is not enough memory in this machine; free some, or take a smaller",
+        ),
     ],
     ids=["unforeseen", "memory"],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 import torch
@@ -86,6 +88,27 @@ def test_the_network_never_sees_an_empty_slice(volume):
     network = Counting()
     infer(volume, network)
     assert network.seen == N_SLICES - len(EMPTY)
+
+
+class Stream(io.StringIO):
+    """A terminal, or a file."""
+
+    def __init__(self, is_terminal: bool) -> None:
+        super().__init__()
+        self.is_terminal = is_terminal
+
+    def isatty(self) -> bool:
+        return self.is_terminal
+
+
+def test_progress_is_shown_on_a_terminal_alone_and_leaves_no_line(volume):
+    terminal, file = Stream(True), Stream(False)
+    infer(volume, IntensityNetwork(), progress=terminal)
+    infer(volume, IntensityNetwork(), progress=file)
+    assert "batches of slices:   0%" in terminal.getvalue()
+    assert "/3 [" in terminal.getvalue()
+    assert terminal.getvalue().endswith("\r")
+    assert file.getvalue() == ""
 
 
 @pytest.mark.parametrize("bright", [0, 1])
