@@ -85,7 +85,7 @@ def pixel_auroc(network: BayesPFL) -> float:
 
 def test_it_finds_lesions_of_kinds_that_it_never_saw_and_untrained_prompts_do_not():
     trained, untrained = pixel_auroc(demonstration()), pixel_auroc(demonstration(prompts_file=None))
-    assert trained > 0.85
+    assert trained > 0.9
     assert trained > untrained + 0.1
 
 
