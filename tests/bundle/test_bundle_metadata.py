@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import shutil
@@ -78,8 +79,10 @@ def settings_table() -> list[tuple[str, str]]:
 def test_every_documented_setting_exists(setting):
     parser = ConfigParser()
     parser.read_config([str(BUNDLE / "configs/inference.json"), str(BUNDLE / "configs/evaluate.json")])
-    if setting.startswith("network_def#"):
-        assert setting.removeprefix("network_def#") in bpfl_med.networks.BayesPFL.__init__.__kwdefaults__
+    part, _, argument = setting.partition("#")
+    classes = {"network_def": bpfl_med.networks.BayesPFL, "evaluation": bpfl_med.handlers.AnomalyEvaluation}
+    if argument and part in classes:
+        assert argument in inspect.signature(classes[part]).parameters
     else:
         assert setting in parser
 

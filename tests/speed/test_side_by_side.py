@@ -72,14 +72,22 @@ def test_images_in_another_order_are_noticed(comparison: SideBySide) -> None:
 
 
 def test_operations_of_the_image_tower(built: dict[str, BayesPFL]) -> None:
-    """Twelve width-squared products a token and block, two products of attention, the patches and the projection."""
+    """Twelve width-squared products a token and block, two products of attention, the patches and the projection.
+
+    The demonstration has convolutions beside the patches: as many products for a pixel as the kernel has values.
+    """
     backbone = built["float32"].backbone
     width, patch_size = backbone.vision_width, backbone.patch_size
     n_patches = (SIZE // patch_size) ** 2
     n_tokens = n_patches + 1
     block = 12 * n_tokens * width**2 + 2 * n_tokens**2 * width
     patches = n_patches * 3 * patch_size**2 * width
-    expected = 2 * (backbone.n_blocks * block + patches + width * backbone.embed_dim)
+    side, convolutions = SIZE, 0
+    for layer in backbone.clip.visual.conv1.convolutions:
+        if isinstance(layer, torch.nn.Conv2d):
+            side //= layer.stride[0]
+            convolutions += side**2 * layer.weight.numel()
+    expected = 2 * (backbone.n_blocks * block + patches + convolutions + width * backbone.embed_dim)
     counter = StageFlops()
     our_way(built["float32"], random_pictures(1, SIZE)[0], "liver", counter)
     assert counter.flops["image tower"] == expected
