@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from bpfl_med.commands import benchmark, datasets, predict
-from bpfl_med.plain_errors import advice, cause
+from bpfl_med.plain_errors import cause, spoken_error
 from bpfl_med.torch_version import refuse_old_torch
 
 
@@ -81,8 +81,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _sentence(error: BaseException) -> str:
     """Give the text of an error on one line."""
-    first = cause(error)
-    text = advice(error) or " ".join(str(first).split())
+    first, text = cause(error), spoken_error(error)
     return text if isinstance(first, ValueError | OSError) else f"{type(first).__name__}: {text}; see --debug"
 
 

@@ -62,6 +62,11 @@ def advice(error: BaseException) -> str | None:
     return None
 
 
+def spoken_error(error: BaseException) -> str:
+    """Give the text of an error on one line, or the advice on it if there is one."""
+    return advice(error) or " ".join(str(cause(error)).split())
+
+
 def _settings_taken(error: TypeError) -> list[str]:
     """List the arguments of what a config called with a wrong one; none if the call is not MONAI's own."""
     traceback = error.__traceback__

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import ignite.distributed as idist
 
 from bpfl_med.commands.overlays import overlay_file, refuse_config_syntax
-from bpfl_med.plain_errors import advice, cause
+from bpfl_med.plain_errors import spoken_error
 from bpfl_med.resources import bundle_folder
 
 _PASSED_ON = ("n_samples", "seed", "batch_size", "num_workers", "bootstrap_resamples")
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace, failures: list[str]) -> None:
         except Exception as error:
             if options.debug or idist.get_world_size() > 1:  # the other processes would wait for this one
                 raise
-            failures.append(f"{planned.folder}: {advice(error) or ' '.join(str(cause(error)).split())}")
+            failures.append(f"{planned.folder}: {spoken_error(error)}")
     is_first = idist.get_rank() == 0
     # Not between two data sets, because processes that have parted cannot join again.
     idist.finalize()

@@ -146,7 +146,7 @@ def endoscopic_view(generator: Generator, size: int) -> Drawing:
     gleam = soft(np.float32(generator.uniform(2.3, 3)) - noise(generator, size, generator.uniform(8, 16)), 0.3)
     image = mix(field[..., None] * mucosa, np.ones(3, np.float32), gleam)
     window = soft(np.hypot(*turned(size, 0.0)) - generator.uniform(0.9, 1.4))
-    return Drawing(np.clip(image * window[..., None], 0, 1).astype(np.float32), window)
+    return Drawing(clipped(image * window[..., None]), window)
 
 
 def patch_of_skin(generator: Generator, size: int) -> Drawing:
@@ -160,7 +160,7 @@ def patch_of_skin(generator: Generator, size: int) -> Drawing:
         t = np.linspace(0, generator.uniform(0.3, 0.9), 6)
         hair = stroke(start + np.stack([t * np.cos(heading), t * np.sin(heading) + 0.2 * t**2], 1), 0.02, size)
         image = mix(image, 0.2 * shade * np.ones(3, np.float32), 0.8 * hair)
-    return Drawing(np.clip(image, 0, 1).astype(np.float32), np.ones((size, size), np.float32))
+    return Drawing(clipped(image), np.ones((size, size), np.float32))
 
 
 def slide_of_cells(generator: Generator, size: int) -> Drawing:

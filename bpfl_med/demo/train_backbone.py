@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
 import math
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from open_clip.tokenizer import SimpleTokenizer
-from safetensors.torch import save_file
 from torch import nn
-from torch.utils.data import DataLoader
 
 from bpfl_med.checkpoints import read_tensors
-from bpfl_med.demo.backbone import PATCH_SIZE, TRAINING_SIZE, untrained_clip
+from bpfl_med.demo.backbone import TRAINING_SIZE, untrained_clip
 from bpfl_med.demo.captions import caption_words
-from bpfl_med.demo.drawn_batches import UNKNOWN_NAME, DrawnBatch, DrawnBatches
+from bpfl_med.demo.drawn_batches import UNKNOWN_NAME, DrawnBatch
 from bpfl_med.demo.kinds import TRAINING_KINDS
 from bpfl_med.demo.region_losses import PICTURE_OFFSET, picture_loss, region_loss
+from bpfl_med.demo.training_command import LossLog, drawn_batches, run_training, training_parser
 from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures
 from bpfl_med.networks.clip_normalization import clip_normalize
 
@@ -146,10 +143,8 @@ def train(
             (step + 1) / warm_up, 0.5 + 0.5 * math.cos(math.pi * max(0, step - warm_up) / (n_steps - warm_up))
         ),
     )
-    batches = DrawnBatches(n_batches=n_steps, n_pairs=n_pairs, size=TRAINING_SIZE, patch_size=PATCH_SIZE, seed=seed)
-    loader = DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4)
-    began, sums = time.perf_counter(), torch.zeros(len(_LOSSES))
-    for step, batch in enumerate(loader, start=1):
+    log = LossLog(_LOSSES, log_every)
+    for step, batch in enumerate(drawn_batches(seed=seed, n_steps=n_steps, n_pairs=n_pairs), start=1):
         features = backbone.encode_image(clip_normalize(batch.images), REGION_BLOCKS)
         text = backbone.encode_prompts(*captions([*batch.captions, *batch.plain_captions])).squeeze(1)
         losses = _losses(backbone, features, text, batch, region_scale, picture_offset)
@@ -160,11 +155,7 @@ def train(
         schedule.step()
         with torch.no_grad():
             clip.logit_scale.clamp_(0, math.log(100))
-        sums += losses.detach()
-        if step % log_every == 0:
-            means = [f"{name} {mean:.3f}" for name, mean in zip(_LOSSES, (sums / log_every).tolist(), strict=True)]
-            sums.zero_()
-            print(f"{step}: {', '.join(means)}, {time.perf_counter() - began:.0f} s", flush=True)
+        log.add(step, losses)
     with torch.no_grad():
         clip.token_embedding.weight.copy_(captions.vocabulary(len(clip.token_embedding.weight)))
     return {name: tensor.detach().half().contiguous() for name, tensor in clip.state_dict().items()}
@@ -196,27 +187,9 @@ def _losses(
 
 def main() -> None:
     """Run the training as the command line says."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, required=True, help="safetensors file of the weights")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--n-steps", type=int, default=2500)
-    parser.add_argument("--n-pairs", type=int, default=32)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser = training_parser(__doc__, n_steps=2500, n_pairs=32, learning_rate=1e-3)
     parser.add_argument("--initial", type=Path, nargs="*", default=[], help="weights of earlier trainings")
-    parser.add_argument(
-        "--threads", type=int, default=2, help="of PyTorch; the weights depend on it in the last digits"
-    )
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    weights = train(
-        seed=arguments.seed,
-        n_steps=arguments.n_steps,
-        n_pairs=arguments.n_pairs,
-        learning_rate=arguments.learning_rate,
-        initial=arguments.initial,
-    )
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    save_file(weights, arguments.output)
+    run_training(parser, train)
 
 
 if __name__ == "__main__":
