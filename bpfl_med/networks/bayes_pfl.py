@@ -88,8 +88,8 @@ class BayesPFL(nn.Module):
         chunk_bytes: how much memory upsampled maps may take at a time.
         linear_kernel: how float32 linear layers are computed on a CPU, "auto", "linear" or "convolution"; see
             :func:`~bpfl_med.networks.linear_kernel.choose_kernel`. Results differ by rounding alone.
-        precision: of linear layers and attention of both towers: "float32", "bfloat16" (for processors that have it)
-            or "float16" (for accelerators); see :meth:`CLIPBackbone.set_precision`. The benchmark measures the error.
+        precision: "float32", or of parts of the towers: "bfloat16" (for processors that have it) or "float16" (for
+            accelerators); see :meth:`CLIPBackbone.set_precision`. The benchmark measures the error.
         compile_options: run the image tower through `torch.compile` with these, such as {"mode": "reduce-overhead"} for
             CUDA graphs; None for not at all.
 

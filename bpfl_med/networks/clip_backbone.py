@@ -46,6 +46,7 @@ class CLIPBackbone(nn.Module):
     Attributes:
         linear_kernel: how float32 linear layers are computed on a CPU, see
             :func:`~bpfl_med.networks.linear_kernel.choose_kernel`.
+        precision: see :meth:`set_precision`.
 
     Raises:
         ValueError: if the architecture cannot carry the method, or the patch size does not divide `image_size`.
@@ -66,6 +67,7 @@ class CLIPBackbone(nn.Module):
         self.pretrained = pretrained
         self.notice = notice
         self.linear_kernel: KernelSetting = "auto"
+        self.precision: Precision = "float32"
         self._compiled_image_tower: Callable[..., ImageFeatures] | None = None
         self.image_size = image_size
         self.patch_size = patch_size
@@ -107,21 +109,24 @@ class CLIPBackbone(nn.Module):
         """How linear layers are computed here and now."""
         return choose_kernel(self.linear_kernel, self.clip.text_projection)
 
-    @property
-    def precision(self) -> str:
-        """The type that both towers' attention is computed in, such as "float32"."""
-        return str(self._blocks()[0].attn.out_proj.weight.dtype).removeprefix("torch.")
-
     def set_precision(self, precision: Precision) -> None:
-        """Compute linear layers and attention of both towers in another type, and keep their weights in it.
+        """Compute the costly parts of the blocks in another type; embeddings, norms and the residual stream stay.
 
-        bfloat16 leaves the perceptrons out: they would double the error of its 8 bits. Embeddings, norms and the
-        residual stream stay as they are.
+        "float16" is for accelerators: linear layers and attention of both towers, whose weights are kept in it.
+        "bfloat16" has 8 bits only. It serves queries, keys and the products of attention in the image tower, where
+        errors of single tokens average out; in values, output projections and perceptrons they would not, and the
+        planar flows amplify what is wrong with the class token. The text tower costs too little to gain from it.
+
+        Raises:
+            ValueError: if weights that were rounded to float16 should be used in another type.
         """
-        for block in self._blocks():
-            block.attn.to(getattr(torch, precision))
-            if precision != "bfloat16":
-                block.mlp.to(getattr(torch, precision))
+        if self.precision == "float16" != precision:
+            raise ValueError("The weights were rounded to float16 and cannot go back; load the backbone again")
+        self.precision = precision
+        if precision == "float16":
+            for block in (*self.clip.visual.transformer.resblocks, *self.clip.transformer.resblocks):
+                block.attn.half()
+                block.mlp.half()
 
     @property
     def record(self) -> dict[str, Any]:
@@ -167,8 +172,9 @@ class CLIPBackbone(nn.Module):
         tokens = torch.cat([visual.class_embedding.expand(len(image), 1, -1), patches], dim=1)
         tokens = visual.ln_pre(tokens + visual.positional_embedding)
         tapped, kernel = [], self.kernel
+        coarse = torch.bfloat16 if self.precision == "bfloat16" else None
         for number, block in enumerate(visual.transformer.resblocks, start=1):
-            tokens = transformer_block(block, tokens, kernel=kernel)
+            tokens = transformer_block(block, tokens, kernel=kernel, coarse=coarse)
             if number in blocks:
                 tapped.append(tokens[:, 1:])
         return ImageFeatures(visual.ln_post(tokens[:, 0]) @ visual.proj, torch.stack(tapped))
@@ -202,10 +208,6 @@ class CLIPBackbone(nn.Module):
         endings = tokens[:, n_prefix:].unflatten(1, (n_endings, n_ending))
         index = end_index.view(-1, 1, 1, 1).expand(-1, n_endings, 1, endings.shape[-1])
         return self.clip.ln_final(endings.gather(2, index).squeeze(2)) @ self.clip.text_projection
-
-    def _blocks(self) -> list[ResidualAttentionBlock]:
-        """The transformer blocks of both towers."""
-        return [*self.clip.visual.transformer.resblocks, *self.clip.transformer.resblocks]
 
 
 def resize_positional_embedding(embedding: torch.Tensor, grid_size: int) -> torch.Tensor:

@@ -43,12 +43,23 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, ker
         [..., N], in the type of the weights.
     """
     x = x.to(weight.dtype)
-    if kernel == "linear" or not _convolution_serves(x, weight):
+    if kernel == "linear" or not convolution_serves(x, weight):
         return F.linear(x, weight, bias)
     rows = x.reshape(1, -1, 1, x.shape[-1]).permute(0, 3, 1, 2)  # [1, K, rows, 1], channels last
     # Dilating a kernel of one pixel changes nothing but makes PyTorch choose oneDNN with a single thread, too.
     convolved = F.conv2d(rows, weight[:, :, None, None], bias, dilation=2)
     return convolved.permute(0, 2, 3, 1).reshape(*x.shape[:-1], -1)
+
+
+def convolution_serves(x: torch.Tensor, weight: torch.Tensor) -> bool:
+    """Say whether a product of these tensors can run as a convolution here and now."""
+    return (
+        x.device.type == "cpu"
+        and x.dtype == weight.dtype == torch.float32
+        and not torch.is_autocast_enabled("cpu")
+        and not torch.jit.is_tracing()
+        and not torch.compiler.is_compiling()
+    )
 
 
 def choose_kernel(setting: KernelSetting, parameter: torch.Tensor) -> Kernel:
@@ -58,7 +69,7 @@ def choose_kernel(setting: KernelSetting, parameter: torch.Tensor) -> Kernel:
         setting: a kernel, or "auto".
         parameter: a weight of the network; where the convolution does not serve it there is no choice.
     """
-    if not _convolution_serves(parameter, parameter):
+    if not convolution_serves(parameter, parameter):
         return "linear"
     return fastest_kernel() if setting == "auto" else setting
 
@@ -84,16 +95,6 @@ def fastest_kernel() -> Kernel:
         except OSError as error:
             logger.info("The choice of the linear kernel could not be kept for the next run: %s", error)
     return choices[machine]
-
-
-def _convolution_serves(x: torch.Tensor, weight: torch.Tensor) -> bool:
-    return (
-        x.device.type == "cpu"
-        and x.dtype == weight.dtype == torch.float32
-        and not torch.is_autocast_enabled("cpu")
-        and not torch.jit.is_tracing()
-        and not torch.compiler.is_compiling()
-    )
 
 
 @torch.no_grad()

@@ -143,13 +143,12 @@ class TestNetwork:
         assert (found.anomaly_map - expected.predict(images(2), ["brain", "lung"]).anomaly_map).abs().max() > 1e-6
 
     def test_types_of_the_towers(self, make_network: Callable[..., BayesPFL]) -> None:
-        """The perceptrons are too sensitive for bfloat16, but not for float16."""
-        for precision, perceptron in (("bfloat16", torch.float32), ("float16", torch.float16)):
+        """Weights are rounded for float16 alone; bfloat16 rounds some of them as it goes."""
+        for precision, rounded in (("bfloat16", torch.float32), ("float16", torch.float16)):
             network = make_network(precision=precision)
             for tower in (network.backbone.clip.visual.transformer, network.backbone.clip.transformer):
                 block = tower.resblocks[-1]
-                assert {p.dtype for p in block.attn.parameters()} == {getattr(torch, precision)}
-                assert {p.dtype for p in block.mlp.parameters()} == {perceptron}
+                assert {p.dtype for layer in (block.attn, block.mlp) for p in layer.parameters()} == {rounded}
                 assert block.ln_1.weight.dtype == torch.float32
 
     @pytest.mark.parametrize("option", [{"linear_kernel": "fast"}, {"precision": "int8"}])

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from bpfl_med.networks import CLIPBackbone
-from bpfl_med.networks.transformer_block import _attention_in_products
 
 
 @pytest.fixture(params=["gelu", "quick_gelu"])
@@ -58,11 +57,23 @@ def test_what_stands_behind_the_end_of_a_text_is_not_read(clip: open_clip.CLIP) 
 
 
 @torch.no_grad()
-def test_attention_in_bfloat16_is_that_of_pytorch() -> None:
-    """Six heads, which are not a multiple of those that are computed at once; noise of bfloat16 is all that differs."""
-    generator = torch.Generator().manual_seed(0)
-    query, key, value = torch.randn(3, 2, 6, 50, 8, generator=generator).bfloat16()
-    expected = torch.nn.functional.scaled_dot_product_attention(query.double(), key.double(), value.double())
-    found = _attention_in_products(query, key, value)
-    assert found.dtype == torch.bfloat16
-    torch.testing.assert_close(found.double(), expected, rtol=0, atol=0.02)
+def test_bfloat16_changes_the_image_tower_little_and_the_text_tower_not_at_all(small_clip: open_clip.CLIP) -> None:
+    backbone = CLIPBackbone(copy.deepcopy(small_clip), image_size=32, name="tiny")
+    image = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    prompt = torch.randn(1, 3, 64, generator=torch.Generator().manual_seed(1))
+    endings, end = prompt[:, None], torch.tensor([2])
+    exact, text = backbone.encode_image(image, (4,)), backbone.encode_prompts(prompt, endings, end)
+    backbone.set_precision("bfloat16")
+    coarse = backbone.encode_image(image, (4,))
+    error = float((coarse.patch_tokens - exact.patch_tokens).norm() / exact.patch_tokens.norm())
+    assert 0 < error < 2**-8
+    assert torch.equal(backbone.encode_prompts(prompt, endings, end), text)
+    backbone.set_precision("float32")
+    assert torch.equal(backbone.encode_image(image, (4,)).patch_tokens, exact.patch_tokens)
+
+
+def test_weights_that_were_rounded_do_not_pass_for_exact_ones(small_clip: open_clip.CLIP) -> None:
+    backbone = CLIPBackbone(copy.deepcopy(small_clip), image_size=32, name="tiny")
+    backbone.set_precision("float16")
+    with pytest.raises(ValueError, match="load the backbone again"):
+        backbone.set_precision("float32")

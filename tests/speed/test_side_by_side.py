@@ -97,7 +97,6 @@ def test_the_released_way_needs_more_operations_and_memory(comparison: SideBySid
     released, ours = comparison.measurements[RELEASED], comparison.measurements["float32"]
     assert released.flops["text"] > 4 * ours.flops["text"] > 0
     assert released.tensor_bytes > ours.tensor_bytes > 2 * N_PROMPTS * N_SAMPLES * 4
-    assert comparison.measurements["bfloat16"].weight_bytes < ours.weight_bytes
 
 
 def test_the_command_writes_what_it_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

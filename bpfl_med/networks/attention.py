@@ -1,0 +1,50 @@
+"""Scaled dot product attention, by the way of computing that is fastest where it runs."""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+import torch.nn.functional as F
+
+from bpfl_med.networks.linear_kernel import Kernel, convolution_serves, linear
+
+_MANY_TOKENS = 512  # from which on the products of one head are large enough to pay for a call each
+_QUERIES = 704  # of a head at a time
+
+
+def attention(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None, *, kernel: Kernel
+) -> torch.Tensor:
+    """Compute softmax(Q K^T / sqrt(width)) V.
+
+    PyTorch's fused attention does, but for two cases on a CPU in which its matrix products reach half of what the
+    machine can do: float32 where linear layers run as convolutions, and bfloat16.
+
+    Args:
+        query: Q [M, heads, T, width].
+        key: K, likewise.
+        value: V, likewise.
+        mask: boolean [T, T], true where a token (row) may attend to a token (column); everything when None.
+        kernel: how float32 matrix products are computed on a CPU.
+
+    Returns:
+        [M, heads, T, width]; the two ways differ by rounding alone.
+    """
+    fused_is_slow = query.device.type == "cpu" and (
+        query.dtype == torch.bfloat16 or (kernel == "convolution" and convolution_serves(query, key))
+    )
+    if mask is None and fused_is_slow and query.shape[-2] >= _MANY_TOKENS and not torch.compiler.is_compiling():
+        return attention_by_heads(query, key, value, kernel=kernel)
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+
+
+def attention_by_heads(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *, kernel: Kernel) -> torch.Tensor:
+    """Attend to all tokens as two linear layers for some queries of a head at a time: the weights stay in the cache."""
+    query = query * query.shape[-1] ** -0.5
+    attended = torch.empty_like(value)
+    for head in itertools.product(*map(range, query.shape[:2])):
+        keys, values = key[head].contiguous(), value[head].T.contiguous()
+        for some, place in zip(query[head].split(_QUERIES), attended[head].split(_QUERIES), strict=True):
+            place.copy_(linear(linear(some, keys, None, kernel).softmax(-1), values, None, kernel))
+    return attended

@@ -1,0 +1,66 @@
+"""Attention head by head against PyTorch's own."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from bpfl_med.networks import attention as module
+from bpfl_med.networks.attention import attention, attention_by_heads
+from bpfl_med.networks.linear_kernel import Kernel
+
+
+def tokens(dtype: torch.dtype, n_tokens: int = 50) -> torch.Tensor:
+    """Queries, keys and values of 2 images and 6 heads, laid out as a linear layer gives them."""
+    mixed = torch.randn(2, n_tokens, 3, 6, 8, generator=torch.Generator().manual_seed(0))
+    return mixed.to(dtype).permute(2, 0, 3, 1, 4)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kernel", "tolerance"),
+    [
+        (torch.float32, "linear", 1e-6),
+        (torch.float32, "convolution", 1e-6),
+        (torch.bfloat16, "linear", 0.02),
+        (torch.bfloat16, "convolution", 0.02),
+    ],
+)
+def test_by_heads_is_that_of_pytorch(
+    dtype: torch.dtype, kernel: Kernel, tolerance: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_QUERIES", 20)  # does not divide the number of tokens
+    query, key, value = tokens(dtype)
+    expected = F.scaled_dot_product_attention(query.double(), key.double(), value.double())
+    found = attention_by_heads(query, key, value, kernel=kernel)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kernel", "n_tokens", "by_heads"),
+    [
+        (torch.float32, "convolution", 512, True),
+        (torch.float32, "convolution", 511, False),  # few tokens
+        (torch.float32, "linear", 512, False),  # fused attention is as fast as the machine
+        (torch.bfloat16, "linear", 512, True),
+        (torch.float64, "convolution", 512, False),
+    ],
+)
+def test_by_heads_where_fused_attention_is_slow(
+    dtype: torch.dtype, kernel: Kernel, n_tokens: int, by_heads: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Kernel] = []
+
+    def counted(*tensors: torch.Tensor, kernel: Kernel) -> torch.Tensor:
+        calls.append(kernel)
+        return attention_by_heads(*tensors, kernel=kernel)
+
+    monkeypatch.setattr(module, "attention_by_heads", counted)
+    query, key, value = tokens(dtype, n_tokens)
+    found = attention(query, key, value, None, kernel=kernel)
+    torch.testing.assert_close(found, F.scaled_dot_product_attention(query, key, value), rtol=0, atol=0.02)
+    assert bool(calls) == by_heads
+    everything = torch.ones(n_tokens, n_tokens, dtype=torch.bool)
+    attention(query, key, value, everything, kernel=kernel)  # with a mask always the fused one
+    assert len(calls) == by_heads
