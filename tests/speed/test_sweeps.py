@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -11,7 +14,7 @@ from PIL import Image
 from bpfl_med.networks import BayesPFL
 from bpfl_med.speed.plots import draw_sweeps
 from bpfl_med.speed.report import sweeps_text, table
-from bpfl_med.speed.sweeps import _slices_rows, batches_sweep, prompts_sweep, samples_sweep
+from bpfl_med.speed.sweeps import _largest_mib, _slices_rows, batches_sweep, prompts_sweep, samples_sweep
 from bpfl_med.speed.workload import networks, random_backbone, random_pictures
 
 
@@ -42,6 +45,13 @@ def test_volumes_of_other_lengths_take_no_more_memory() -> None:
     rows = _slices_rows([5, 60])
     assert [row["slices"] for row in rows] == [5, 60]
     assert rows[1]["mib"] < 50
+
+
+def test_memory_is_counted_from_the_start_of_a_program() -> None:
+    """What started it may be much larger, as the network of full size is."""
+    ballast = np.ones(2**27)  # 1 GiB
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        assert pool.submit(_largest_mib).result() < _largest_mib() - ballast.nbytes / 2**21
 
 
 def test_every_sweep_becomes_a_panel_and_a_table(tmp_path: Path) -> None:
