@@ -1,8 +1,9 @@
 """Measure the speed of the network on this machine, beside the released program's way of computing.
 
-Three parts. "stages" times one image in both ways, with equal weights and equal results. "volume" times what a CT of
-512 x 512 x 155 voxels costs beside the network. "sweeps" shows how the cost grows with samples, prompts, slices,
-pictures and processes. All weights are random; nothing is downloaded.
+Four parts. "stages" times one image in both ways, with equal weights and equal results. "steps" times what lies
+between the two, one step after the other. "volume" times what a CT of 512 x 512 x 155 voxels costs beside the network.
+"sweeps" shows how the cost grows with samples, prompts, slices, pictures and processes. All weights are random; nothing
+is downloaded.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from typing import Any
 import torch
 
 from bpfl_med.networks.linear_kernel import processor_name
-from bpfl_med.speed.report import Report, side_by_side_text, sweeps_text, volume_text
+from bpfl_med.speed.report import Report, side_by_side_text, steps_text, sweeps_text, volume_text
 from bpfl_med.speed.side_by_side import SideBySide
 from bpfl_med.speed.workload import networks, random_backbone, random_pictures
 
-_PARTS = ("stages", "volume", "sweeps")
+_PARTS = ("stages", "steps", "volume", "sweeps")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,6 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     comparison.run()
     report.add("stages", comparison.record(), side_by_side_text)
     seconds = {precision: comparison.measurements[precision].seconds for precision in built}
+    if "steps" in options.parts:
+        from bpfl_med.speed.steps import measure_steps
+
+        steps = measure_steps(built["float32"], comparison.images[0], options.class_name, rounds=options.rounds)
+        report.add("steps", steps, steps_text)
     if "volume" in options.parts:
         from bpfl_med.speed.volume import measure_volume
 

@@ -26,11 +26,11 @@ def released_way(network: BayesPFL, image: torch.Tensor, class_name: str, stage:
     with stage("host transfer"):
         image = image.to(network.log_temperature_pixel.device)
     with stage("image tower"):
-        features = _image_tower(network, image)
+        features = image_tower(network, image)
     with stage("text"):
-        text = _text(network, features.global_feature, class_name)
+        text = text_features(network, features.global_feature, class_name, samples_at_once=1)
     with stage("RCA and map"):
-        maps = [_level_maps(network, level, tokens, text) for level, tokens in enumerate(features.patch_tokens)]
+        maps = level_maps(network, features, text)
     with stage("host transfer"):
         on_host = [level.cpu().numpy() for level in maps]
     with stage("RCA and map"):
@@ -46,7 +46,8 @@ def released_way(network: BayesPFL, image: torch.Tensor, class_name: str, stage:
     return Prediction(anomaly_map[None, None], score, uncertainty[None, None], score_std)
 
 
-def _image_tower(network: BayesPFL, image: torch.Tensor) -> ImageFeatures:
+def image_tower(network: BayesPFL, image: torch.Tensor) -> ImageFeatures:
+    """Compute the features of an image [1, 3, H, W]."""
     visual = network.backbone.clip.visual
     patches = visual.conv1(image).flatten(2).transpose(1, 2)
     tokens = torch.cat([visual.class_embedding.expand(len(image), 1, -1), patches], dim=1)
@@ -61,14 +62,23 @@ def _image_tower(network: BayesPFL, image: torch.Tensor) -> ImageFeatures:
     return ImageFeatures(visual.ln_post(tokens[0]) @ visual.proj, torch.stack(tapped))
 
 
-def _text(network: BayesPFL, global_feature: torch.Tensor, class_name: str) -> torch.Tensor:
-    """Give normalised text features [2, M, C], M = R x B, from one pass a sample."""
+def text_features(
+    network: BayesPFL, global_feature: torch.Tensor, class_name: str, *, samples_at_once: int
+) -> torch.Tensor:
+    """Compute normalised text features [2, M, C], M = R x B, for an image's x_cls [1, C].
+
+    Args:
+        network: whose prompts they are.
+        global_feature: x_cls.
+        class_name: what the image shows.
+        samples_at_once: Monte Carlo samples in one pass of the text tower; one in the released program.
+    """
     texts = []
-    for r in range(network.n_samples):
-        noise = PromptNoise(*(part[r : r + 1] for part in network.noise))
-        context, states = network.prompt_bank(network.prompt_flow(global_feature, noise))
-        learned = torch.cat([context[0, 0, :, None].expand(-1, 2, -1, -1), states[0, 0]], dim=2)  # [B, 2, P + Q, C]
-        texts.append(_text_tower(network, class_name, learned.transpose(0, 1).flatten(0, 1)).unflatten(0, (2, -1)))
+    for noise in zip(*(part.split(samples_at_once) for part in network.noise), strict=True):
+        context, states = network.prompt_bank(network.prompt_flow(global_feature, PromptNoise(*noise)))
+        learned = torch.cat([context[0, :, :, None].expand(-1, -1, 2, -1, -1), states[0]], dim=3)  # [R, B, 2, P + Q, C]
+        text = _text_tower(network, class_name, learned.movedim(2, 0).flatten(0, 2))
+        texts.append(text.unflatten(0, (2, -1)))
     return F.normalize(torch.cat(texts, dim=1), dim=-1)
 
 
@@ -99,7 +109,12 @@ def _block(block: ResidualAttentionBlock, tokens: torch.Tensor, mask: torch.Tens
     return tokens + block.mlp(block.ln_2(tokens))
 
 
-def _level_maps(network: BayesPFL, level: int, patch_tokens: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+def level_maps(network: BayesPFL, features: ImageFeatures, text: torch.Tensor) -> list[torch.Tensor]:
+    """Compute the map [M, H, W] of every pair of texts [2, M, C] at every level."""
+    return [_level_map(network, level, tokens, text) for level, tokens in enumerate(features.patch_tokens)]
+
+
+def _level_map(network: BayesPFL, level: int, patch_tokens: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
     """Give the map [M, H, W] of every pair of texts [2, M, C] at one tapped level, from patch tokens [1, S, V]."""
     attention, size = network.cross_attention, network.backbone.image_size
     patches = F.normalize(patch_tokens @ attention.patch_projection[level].T, dim=-1)

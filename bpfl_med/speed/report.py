@@ -81,6 +81,12 @@ def side_by_side_text(record: dict[str, Any]) -> str:
     return table(header, rows) + "\n" + table(["matrix products, by kernel", "GFLOP/s"], peaks)
 
 
+def steps_text(record: Sequence[Mapping[str, Any]]) -> str:
+    """Tell what `measure_steps` gives."""
+    rows = [[step["stage"], step["change"], step["before"], step["after"]] for step in record]
+    return table(["stage", "step", "seconds before", "after"], rows)
+
+
 def volume_text(record: Mapping[str, Any]) -> str:
     """Tell what `measure_volume` gives."""
     beside = [[f"{name}, seconds", seconds] for name, seconds in record["seconds"].items()]
