@@ -26,7 +26,6 @@ from bpfl_med.demo.organs import (
     body_frame,
     central_organ,
     clipped,
-    clumps,
     contrast,
     even_tissue,
     lone_organ,
@@ -34,7 +33,6 @@ from bpfl_med.demo.organs import (
     organ_pair,
     oval,
     rgb,
-    round_structures,
     scan,
     soft_edge,
     vessel_ends,
@@ -56,11 +54,8 @@ def body_section(generator: Generator, size: int) -> Drawing:
         grey = central_organ(generator, grey, along, across)
     if generator.random() < 0.4:
         grey = lone_organ(generator, grey, size)
-    if generator.random() < 0.25:
-        grey = clumps(generator, grey, size)
     for _ in range(generator.integers(0, 3)):
         grey = vessel_ends(generator, grey, along, across)
-    grey = round_structures(generator, grey, size)
     body = soft(inside) if generator.random() < 0.8 else soft(outline)
     return scan(generator, grey, soft(outline), body)
 
@@ -97,7 +92,6 @@ def radiograph(generator: Generator, size: int) -> Drawing:
     grey = tissue * generator.uniform(0.1, 0.4) * (1 + 0.05 * rough_noise(generator, size, 6))
     grey = grey + generator.uniform(0.2, 0.5) * soft(bone, 0.05) - generator.uniform(0.05, 0.2) * soft(cortex, 0.06)
     grain = generator.uniform(0, 0.04) * soft(bone, 0.05) * noise(generator, size, size / 2)
-    grey = round_structures(generator, grey, size, (0.7, 0.3))
     return scan(generator, grey + grain, np.ones_like(grey), tissue)
 
 
@@ -115,9 +109,6 @@ def ultrasound_scan(generator: Generator, size: int) -> Drawing:
         grey = lone_organ(generator, grey, size)
     for _ in range(generator.integers(0, 2)):
         grey = central_organ(generator, grey, along, across)
-    grey = round_structures(generator, grey, size)
-    if generator.random() < 0.3:
-        grey = clumps(generator, grey, size)
     if generator.random() < 0.4:
         tube = np.abs(along - generator.uniform(-0.5, 0.5) - 0.1 * np.sin(3 * across)) - generator.uniform(0.05, 0.12)
         grey = mixed(grey, generator.uniform(0, 0.2), soft(tube, 0.04))
@@ -126,19 +117,12 @@ def ultrasound_scan(generator: Generator, size: int) -> Drawing:
 
 
 def angiogram(generator: Generator, size: int) -> Drawing:
-    """Vessels that branch from one trunk, or leave a round hub, over an even ground, perhaps in a round window."""
-    grey = round_structures(generator, even_tissue(generator, size), size)
+    """Vessels that branch from one trunk over an even ground, in the whole picture or in a round window."""
+    grey = even_tissue(generator, size)
     tone, angle = contrast(generator), generator.uniform(0, 2 * np.pi)
-    width = generator.uniform(0.05, 0.1)
-    ends = [(-0.95 * np.array([np.sin(angle), np.cos(angle)]), angle, width)]
-    if generator.random() < 0.35:
-        hub, n = generator.uniform(-0.6, 0.6, 2), int(generator.integers(3, 7))
-        along, across = turned(size, 0.0, (float(hub[0]), float(hub[1])))
-        disc = oval(along, across, generator.uniform(0.08, 0.2) * generator.uniform(0.85, 1.15, 2), 2)
-        grey = grey + contrast(generator) * soft_edge(generator, disc)
-        ends = [(hub, angle + 2 * np.pi * k / n + generator.normal(0, 0.3), 0.8 * width) for k in range(n)]
+    ends = [(-0.95 * np.array([np.sin(angle), np.cos(angle)]), angle, generator.uniform(0.05, 0.1))]
     tree = np.zeros((size, size), np.float32)
-    for _ in range(generator.integers(max(5, len(ends)), 11)):
+    for _ in range(generator.integers(5, 11)):
         start, heading, width = ends.pop(0)
         headings = heading + np.cumsum(generator.normal(0, 0.25, 6))
         points = start + np.cumsum(np.stack([np.sin(headings), np.cos(headings)], 1), 0) * generator.uniform(0.08, 0.14)
@@ -211,10 +195,9 @@ def muscle(generator: Generator, size: int) -> Drawing:
     """Fibres and clumps of uneven density, fading to one side."""
     along, across = body_frame(generator, size, turn=np.pi)
     fine = noise(generator, size, (4, size / 2) if generator.random() < 0.5 else (size / 2, 4))
-    dense = np.clip(rough_noise(generator, size, generator.uniform(3, 26), 3), 0, 2)
+    clumps = np.clip(rough_noise(generator, size, generator.uniform(3, 14), 3), 0, 2)
     fade = np.clip(1 - generator.uniform(0, 0.6) * (along + 0.5), 0.2, 1.2)
-    grey = (generator.uniform(0.1, 0.4) + generator.uniform(0.03, 0.3) * dense + 0.03 * fine) * fade
-    grey = round_structures(generator, grey, size, (0.5, 0.5))
+    grey = (generator.uniform(0.1, 0.4) + generator.uniform(0.03, 0.2) * clumps + 0.03 * fine) * fade
     outline = oval(along, across, generator.uniform(0.6, 1.3, 2), generator.uniform(2, 4))
     body = soft(outline, generator.uniform(0.02, 0.1))
     return scan(generator, grey, body, soft(outline + 0.08))
@@ -230,50 +213,8 @@ def heart_section(generator: Generator, size: int) -> Drawing:
     half_septum = generator.uniform(0.04, 0.1) if generator.random() < 0.6 else -1
     chamber = np.maximum(outer + np.float32(wall), np.float32(half_septum) - np.abs(across - 0.1))
     grey = mixed(grey, blood, soft(chamber, generator.uniform(0.03, 0.1)))
-    grey = round_structures(generator, grey, size, (0.6, 0.4))
     body = soft(outer - 0.1) if generator.random() < 0.5 else np.ones_like(grey)
     return scan(generator, grey, np.ones_like(grey), body)
-
-
-def fish_radiograph(generator: Generator, size: int) -> Drawing:
-    """A fish in projection: a spindle of flesh with a row of vertebrae, thin bent ribs and dark bladders."""
-    along, across = body_frame(generator, size, turn=np.pi)
-    bend = across - np.float32(generator.uniform(-0.15, 0.15)) * along**2
-    outline = np.abs(bend) - generator.uniform(0.4, 0.75) * (1 - np.abs(along / 0.97) ** generator.uniform(2, 4))
-    flesh = soft(outline, generator.uniform(0.03, 0.2))
-    grey = generator.uniform(0.15, 0.6) * (1 + generator.uniform(0, 0.08) * rough_noise(generator, size, 8))
-    for _ in range(generator.integers(0, 3)):
-        radii = generator.uniform([0.15, 0.06], [0.45, 0.25])
-        place = oval(along - generator.uniform(-0.5, 0.5), bend - generator.uniform(-0.3, 0.3), radii, 2)
-        grey = grey - generator.uniform(0.1, 0.4) * soft_edge(generator, place)
-    if generator.random() < 0.8:
-        pitch, slope = generator.uniform(0.1, 0.25), generator.uniform(-1, 1)
-        row = (along - slope * np.abs(bend) - generator.uniform(-0.5, 0.5) * bend**2) / pitch
-        rib = np.abs(row % 1 - 0.5) * pitch - generator.uniform(0.01, 0.04)
-        grey = grey + generator.uniform(0.05, 0.25) * soft(rib, 0.04)
-    if generator.random() < 0.8:
-        width, pitch = generator.uniform(0.03, 0.12), generator.uniform(0.08, 0.2)
-        gaps = 1 - generator.uniform(0, 0.5) * (np.abs((along / pitch) % 1 - 0.5) > 0.4)
-        grey = grey + generator.uniform(0.1, 0.4) * gaps * soft(np.abs(bend) - width, 0.05)
-    if generator.random() < 0.4:
-        grey = lone_organ(generator, grey, size)
-    grey = round_structures(generator, grey, size, (0.7, 0.3))
-    return scan(generator, grey, flesh, soft(outline + 0.05))
-
-
-def scanner_test_disc(generator: Generator, size: int) -> Drawing:
-    """A plastic disc with round inserts of several densities in a ring, as scanners are checked with."""
-    along, across = body_frame(generator, size, turn=np.pi)
-    outline = oval(along, across, generator.uniform(0.7, 0.97, 2), generator.uniform(2, 5))
-    grey = even_tissue(generator, size)
-    for _ in range(generator.integers(1, 3)):
-        n, start, ring = int(generator.integers(1, 9)), generator.uniform(0, 2 * np.pi), generator.uniform(0, 0.6)
-        radius, power, tone = generator.uniform(0.05, 0.2), generator.choice([2, 2, 4]), contrast(generator)
-        for angle in start + 2 * np.pi * np.arange(n) / n:
-            place = oval(along - ring * np.sin(angle), across - ring * np.cos(angle), (radius, radius), power)
-            grey = grey + tone * soft(place, 0.03)
-            tone = tone if generator.random() < 0.5 else contrast(generator)
-    return scan(generator, grey, soft(outline), soft(outline + 0.05))
 
 
 def spine(generator: Generator, size: int) -> Drawing:

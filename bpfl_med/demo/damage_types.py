@@ -71,7 +71,7 @@ def _lesion(generator: Generator, drawing: Drawing, place: Place) -> tuple[np.nd
     size = len(drawing.body)
     radius = np.exp(generator.uniform(np.log(0.06), np.log(0.2)))
     coverage = soft(
-        blob(generator, size, place.centre, radius, generator.uniform(0.4, 0.8)), generator.uniform(2, 8) / size
+        blob(generator, size, place.centre, radius, generator.uniform(0.3, 0.8)), generator.uniform(2, 8) / size
     )
     step = generator.choice([-1, 1]) * generator.uniform(0.2, 0.45)
     texture = generator.uniform(0, 0.06) * noise(generator, size, size / 4)

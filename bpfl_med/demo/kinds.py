@@ -72,8 +72,6 @@ TRAINING_BODY_PARTS: dict[str, Draw] = {
     "joint": body_parts.joint,
     "muscle": body_parts.muscle,
     "heart section": body_parts.heart_section,
-    "fish radiograph": body_parts.fish_radiograph,
-    "scanner test disc": body_parts.scanner_test_disc,
 }
 TRAINING_KINDS: dict[str, Draw] = {**TRAINING_THINGS, **TRAINING_BODY_PARTS}
 VALIDATION_KINDS: dict[str, Draw] = {

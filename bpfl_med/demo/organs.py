@@ -29,7 +29,7 @@ def soft_edge(generator: Generator, distance: np.ndarray) -> np.ndarray:
 
 def contrast(generator: Generator) -> np.float32:
     """Give a step of grey to either side."""
-    return np.float32(generator.choice([-1, 1]) * generator.uniform(0.08, 0.55))
+    return np.float32(generator.choice([-1, 1]) * generator.uniform(0.08, 0.4))
 
 
 def even_tissue(generator: Generator, size: int) -> np.ndarray:
@@ -67,40 +67,6 @@ def lone_organ(generator: Generator, grey: np.ndarray, size: int) -> np.ndarray:
     radius = generator.uniform(0.25, 0.5)
     distance = blob(generator, size, (float(centre[0]), float(centre[1])), radius, generator.choice([0, 0.3]))
     return grey + contrast(generator) * soft_edge(generator, distance)
-
-
-def round_structures(
-    generator: Generator, grey: np.ndarray, size: int, n: tuple[float, ...] = (0.4, 0.4, 0.2)
-) -> np.ndarray:
-    """Lay small round structures with smooth outlines anywhere: bones, vessels cut across, cavities.
-
-    They are what a lesion must be told from: as small and as strong, but regular.
-
-    Args:
-        generator: of number, places, shapes and tones.
-        grey: what they are laid on.
-        size: rows and columns of the picture.
-        n: how likely none, one, two ... of them are.
-    """
-    for _ in range(generator.choice(len(n), p=n)):
-        centre = generator.uniform(-0.65, 0.65, 2)
-        along, across = turned(size, generator.uniform(0, np.pi), (float(centre[0]), float(centre[1])))
-        radii = np.exp(generator.uniform(np.log(0.06), np.log(0.25))) * generator.uniform(0.75, 1.35, 2)
-        distance = oval(along, across, radii, generator.choice([2, 2, 2.5, 3]))
-        blurred = soft(distance, min(radii) * generator.uniform(0.5, 1.8))
-        grey = grey + contrast(generator) * (blurred if generator.random() < 0.3 else soft_edge(generator, distance))
-        if generator.random() < 0.25:
-            grey = grey + contrast(generator) * soft_edge(generator, distance + 0.35 * np.float32(min(radii)))
-    return grey
-
-
-def clumps(generator: Generator, grey: np.ndarray, size: int) -> np.ndarray:
-    """Lay irregular clumps of denser tissue all over a part of a body, as glands have them."""
-    centre = generator.uniform(-0.5, 0.5, 2)
-    along, across = turned(size, generator.uniform(0, np.pi), (float(centre[0]), float(centre[1])))
-    region = soft(oval(along, across, generator.uniform(0.3, 0.9, 2), 2), generator.uniform(0.1, 0.6))
-    texture = np.clip(rough_noise(generator, size, generator.uniform(6, 26), 2), 0, 2)
-    return grey + np.float32(generator.choice([-1, 1, 1]) * generator.uniform(0.05, 0.25)) * region * texture
 
 
 def vessel_ends(generator: Generator, grey: np.ndarray, along: np.ndarray, across: np.ndarray) -> np.ndarray:
