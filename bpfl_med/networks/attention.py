@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import torch
 import torch.nn.functional as F
 
@@ -41,10 +39,9 @@ def attention(
 
 def attention_by_heads(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *, kernel: Kernel) -> torch.Tensor:
     """Attend to all tokens as two linear layers for some queries of a head at a time: the weights stay in the cache."""
-    query = query * query.shape[-1] ** -0.5
-    attended = torch.empty_like(value)
-    for head in itertools.product(*map(range, query.shape[:2])):
-        keys, values = key[head].contiguous(), value[head].T.contiguous()
-        for some, place in zip(query[head].split(_QUERIES), attended[head].split(_QUERIES), strict=True):
-            place.copy_(linear(linear(some, keys, None, kernel).softmax(-1), values, None, kernel))
-    return attended
+    heads = []
+    for queries, keys, values in zip(*(part.flatten(0, 1) for part in (query, key, value)), strict=True):
+        some = (queries * query.shape[-1] ** -0.5).split(_QUERIES)
+        keys, values = keys.contiguous(), values.T.contiguous()
+        heads.append(torch.cat([linear(linear(q, keys, None, kernel).softmax(-1), values, None, kernel) for q in some]))
+    return torch.stack(heads).unflatten(0, query.shape[:2])

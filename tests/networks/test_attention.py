@@ -37,6 +37,14 @@ def test_by_heads_is_that_of_pytorch(
     torch.testing.assert_close(found.double(), expected, rtol=0, atol=tolerance)
 
 
+def test_gradients_are_those_of_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_QUERIES", 20)
+    inputs = tokens(torch.float32).requires_grad_()
+    (expected,) = torch.autograd.grad(F.scaled_dot_product_attention(*inputs).square().sum(), inputs)
+    (found,) = torch.autograd.grad(attention_by_heads(*inputs, kernel="convolution").square().sum(), inputs)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("dtype", "kernel", "n_tokens", "by_heads"),
     [
