@@ -16,8 +16,8 @@ def attention(
 ) -> torch.Tensor:
     """Compute softmax(Q K^T / sqrt(width)) V.
 
-    PyTorch's fused attention does, but for two cases on a CPU in which its matrix products reach half of what the
-    machine can do: float32 where linear layers run as convolutions, and bfloat16.
+    PyTorch's fused attention does, but on a CPU where linear layers run as convolutions: there its matrix products,
+    too, reach half of what the machine can do, in float32 and in bfloat16.
 
     Args:
         query: Q [M, heads, T, width].
@@ -29,8 +29,8 @@ def attention(
     Returns:
         [M, heads, T, width]; the two ways differ by rounding alone.
     """
-    fused_is_slow = query.device.type == "cpu" and (
-        query.dtype == torch.bfloat16 or (kernel == "convolution" and convolution_serves(query, key))
+    fused_is_slow = kernel == "convolution" and (
+        convolution_serves(query, key) or (query.device.type == "cpu" and query.dtype == torch.bfloat16)
     )
     if mask is None and fused_is_slow and query.shape[-2] >= _MANY_TOKENS and not torch.compiler.is_compiling():
         return attention_by_heads(query, key, value, kernel=kernel)

@@ -13,6 +13,7 @@ from open_clip.transformer import QuickGELU, ResidualAttentionBlock
 from torch import nn
 
 from bpfl_med.networks.class_names import vocabulary_size
+from bpfl_med.networks.coarse_block import coarse_block
 from bpfl_med.networks.linear_kernel import Kernel, KernelSetting, choose_kernel
 from bpfl_med.networks.transformer_block import transformer_block
 
@@ -113,9 +114,8 @@ class CLIPBackbone(nn.Module):
         """Compute the costly parts of the blocks in another type; embeddings, norms and the residual stream stay.
 
         "float16" is for accelerators: linear layers and attention of both towers, whose weights are kept in it.
-        "bfloat16" has 8 bits only. It serves queries, keys and the products of attention in the image tower, where
-        errors of single tokens average out; in values, output projections and perceptrons they would not, and the
-        planar flows amplify what is wrong with the class token. The text tower costs too little to gain from it.
+        "bfloat16" has 8 bits only. It serves linear layers and attention of the patches in the image tower; the class
+        token stays exact (:mod:`~bpfl_med.networks.coarse_block`). The text tower costs too little to gain from it.
 
         Raises:
             ValueError: if weights that were rounded to float16 should be used in another type.
@@ -172,9 +172,11 @@ class CLIPBackbone(nn.Module):
         tokens = torch.cat([visual.class_embedding.expand(len(image), 1, -1), patches], dim=1)
         tokens = visual.ln_pre(tokens + visual.positional_embedding)
         tapped, kernel = [], self.kernel
-        coarse = torch.bfloat16 if self.precision == "bfloat16" else None
         for number, block in enumerate(visual.transformer.resblocks, start=1):
-            tokens = transformer_block(block, tokens, kernel=kernel, coarse=coarse)
+            if self.precision == "bfloat16":
+                tokens = coarse_block(block, tokens, torch.bfloat16, kernel=kernel)
+            else:
+                tokens = transformer_block(block, tokens, kernel=kernel)
             if number in blocks:
                 tapped.append(tokens[:, 1:])
         return ImageFeatures(visual.ln_post(tokens[:, 0]) @ visual.proj, torch.stack(tapped))

@@ -15,7 +15,6 @@ def transformer_block(
     mask: torch.Tensor | None = None,
     *,
     kernel: Kernel,
-    coarse: torch.dtype | None = None,
 ) -> torch.Tensor:
     """Apply one block of an open_clip tower.
 
@@ -29,8 +28,6 @@ def transformer_block(
         tokens: token embeddings [M, T, width].
         mask: boolean [T, T], true where a token (row) may attend to a token (column); everything when None.
         kernel: how float32 linear layers are computed on a CPU.
-        coarse: a type for queries, keys and the products of attention, where errors of single tokens average out; None
-            for that of the weights.
 
     Returns:
         Token embeddings [M, T, width].
@@ -38,22 +35,10 @@ def transformer_block(
     layer, perceptron = block.attn, block.mlp
     query, key, value = (
         part.unflatten(-1, (layer.num_heads, -1)).transpose(1, 2)
-        for part in _projections(block.ln_1(tokens), layer.in_proj_weight, layer.in_proj_bias, kernel, coarse)
+        for part in linear(block.ln_1(tokens), layer.in_proj_weight, layer.in_proj_bias, kernel).chunk(3, -1)
     )
     attended = attention(query, key, value, mask, kernel=kernel).transpose(1, 2).flatten(2)
     tokens = tokens + block.ls_1(linear(attended, layer.out_proj.weight, layer.out_proj.bias, kernel))
     hidden = linear(block.ln_2(tokens), perceptron.c_fc.weight, perceptron.c_fc.bias, kernel)
     hidden = linear(perceptron.gelu(hidden), perceptron.c_proj.weight, perceptron.c_proj.bias, kernel)
     return tokens + block.ls_2(hidden)
-
-
-def _projections(
-    tokens: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, kernel: Kernel, coarse: torch.dtype | None
-) -> tuple[torch.Tensor, ...]:
-    """Give queries, keys and values [M, T, width]."""
-    if coarse is None:
-        return linear(tokens, weight, bias, kernel).chunk(3, -1)
-    split = 2 * weight.shape[1]
-    compared = linear(tokens, weight[:split].to(coarse), bias[:split].to(coarse), kernel)
-    value = linear(tokens, weight[split:], bias[split:], kernel)
-    return *compared.chunk(2, -1), value.to(coarse)
