@@ -30,6 +30,10 @@ def coarse_block(
     Returns:
         Token embeddings [M, 1 + S, width] in float32.
     """
+    if tokens.device.type == "cpu" and len(tokens) > 1:
+        # Float32 layers of a batch round other last digits than those of one image, and rounding to the coarse type
+        # would make them visible. A CPU gains nothing from a batch.
+        return torch.cat([coarse_block(block, image, dtype, kernel=kernel) for image in tokens.split(1)])
     layer, perceptron = block.attn, block.mlp
     normed = block.ln_1(tokens)
     common, own = _centred_linear(normed, layer.in_proj_weight, layer.in_proj_bias, dtype)

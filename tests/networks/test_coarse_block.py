@@ -55,3 +55,10 @@ def test_in_bfloat16_the_patches_are_close_and_the_class_token_is_exact(
     torch.testing.assert_close(found[:, 0], expected[:, 0], rtol=1e-5, atol=1e-5)
     error = float((found[:, 1:] - expected[:, 1:]).norm() / expected[:, 1:].norm())
     assert 1e-5 < error < 2**-7
+
+
+def test_an_image_gives_the_same_alone_and_in_a_batch(block: open_clip.transformer.ResidualAttentionBlock) -> None:
+    x = tokens(block.attn.embed_dim)
+    together = coarse_block(block, x, torch.bfloat16, kernel="linear")
+    alone = torch.cat([coarse_block(block, image, torch.bfloat16, kernel="linear") for image in x.split(1)])
+    assert torch.equal(together, alone)
