@@ -48,13 +48,10 @@ def coarse_block(
     class_token, patches = tokens[:, :1], tokens[:, 1:]
     class_token = class_token + block.ls_1(layer.out_proj(class_token_attention(layer, normed)))
     class_token = class_token + block.ls_2(perceptron(block.ln_2(class_token)))
-    attended = attended.float().add_(common_value)
-    common, own = _centred_linear(attended, layer.out_proj.weight, layer.out_proj.bias, dtype)
-    patches = patches + block.ls_1(own.float().add_(common))
-    common, own = _centred_linear(block.ln_2(patches), perceptron.c_fc.weight, perceptron.c_fc.bias, dtype)
-    hidden = perceptron.gelu(own.float().add_(common))
-    common, own = _centred_linear(hidden, perceptron.c_proj.weight, perceptron.c_proj.bias, dtype)
-    return torch.cat([class_token, patches + block.ls_2(own.float().add_(common))], dim=1)
+    patches = patches + block.ls_1(_coarse_linear(attended.float().add_(common_value), layer.out_proj, dtype))
+    hidden = perceptron.gelu(_coarse_linear(block.ln_2(patches), perceptron.c_fc, dtype))
+    patches = patches + block.ls_2(_coarse_linear(hidden, perceptron.c_proj, dtype))
+    return torch.cat([class_token, patches], dim=1)
 
 
 def class_token_attention(layer: nn.MultiheadAttention, tokens: torch.Tensor) -> torch.Tensor:
@@ -84,3 +81,9 @@ def _centred_linear(
     """Compute W x + b of tokens [M, T, width] as what all have in common [M, 1, N] and the rest, coarse [M, T, N]."""
     mean = x.mean(1, keepdim=True)
     return F.linear(mean, weight, bias), F.linear((x - mean).to(dtype), weight.to(dtype))
+
+
+def _coarse_linear(x: torch.Tensor, layer: nn.Linear, dtype: torch.dtype) -> torch.Tensor:
+    """Compute a linear layer of tokens [M, T, width] with both parts of :func:`_centred_linear` in one, in float32."""
+    common, own = _centred_linear(x, layer.weight, layer.bias, dtype)
+    return own.float().add_(common)

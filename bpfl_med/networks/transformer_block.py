@@ -19,8 +19,9 @@ def transformer_block(
     """Apply one block of an open_clip tower.
 
     The weights stay in open_clip's module; only the way of computing is ours, so that every linear layer and every
-    attention of the two towers runs through this one place (`nn.MultiheadAttention` would pick, in evaluation, a path
-    that materialises the attention weights of all heads). Linear layers and attention run in the type of their weights;
+    attention of the two towers runs through this one place, but for an image tower in bfloat16
+    (:mod:`~bpfl_med.networks.coarse_block`). (`nn.MultiheadAttention` would pick, in evaluation, a path that
+    materialises the attention weights of all heads.) Linear layers and attention run in the type of their weights;
     the tokens keep their own.
 
     Args:
