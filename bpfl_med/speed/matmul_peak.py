@@ -8,6 +8,7 @@ from typing import get_args
 import torch
 
 from bpfl_med.networks.linear_kernel import Kernel, linear
+from bpfl_med.speed.stages import wait_for
 
 # Rows, inner and outer width: the widest products of the image tower of ViT-L/14 at 518 pixels, where a CPU is at its
 # best; for an accelerator one that keeps it busy.
@@ -50,6 +51,5 @@ class MatmulPeak:
                 for _ in range(repeats):
                     started = time.perf_counter()
                     linear(x, weight, None, kernel)
-                    if x.device.type == "cuda":
-                        torch.cuda.synchronize(x.device)
+                    wait_for(x.device)
                     self.rates[kernel] = max(self.rates[kernel], flops / (time.perf_counter() - started))

@@ -43,6 +43,12 @@ def behind_the_tower(network: BayesPFL, features: ImageFeatures, class_name: str
         return Prediction(*(part.cpu() for part in (anomaly_map, text_score, uncertainty, score_std)))
 
 
+def wait_for(device: torch.device) -> None:
+    """Wait until a GPU has done all that it was asked for; a CPU has at once."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 class StageSeconds:
     """Adds up the seconds of each stage.
 
@@ -60,15 +66,11 @@ class StageSeconds:
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
         """Time a block."""
-        self._wait()
+        wait_for(self._device)
         started = time.perf_counter()
         yield
-        self._wait()
+        wait_for(self._device)
         self.seconds[name] += time.perf_counter() - started
-
-    def _wait(self) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
 
 
 class StageFlops:

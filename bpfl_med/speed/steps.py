@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from bpfl_med.networks import BayesPFL
 from bpfl_med.networks.attention import attention_by_heads
 from bpfl_med.speed import released_way as released
+from bpfl_med.speed.stages import wait_for
 
 
 class Step(NamedTuple):
@@ -105,8 +106,7 @@ def _fastest(step: Step, rounds: int, device: torch.device) -> dict[str, float]:
         for name, compute in (("before", step.before), ("after", step.after)):
             started = time.perf_counter()
             compute()
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
+            wait_for(device)
             if number:
                 seconds[name].append(time.perf_counter() - started)
     return {name: min(values) for name, values in seconds.items()}
