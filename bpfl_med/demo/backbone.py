@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -17,14 +18,8 @@ _NOTICE = (
     "what the method can do; nothing follows for any patient."
 )
 PATCH_SIZE = 8
-_CONVOLUTIONS = (
-    (3, 24, 2),
-    (24, 48, 2),
-    (48, 48, 1),
-    (48, 96, 2),
-    (96, 96, 1),
-    (96, 96, 1),
-)  # channels in, out; stride
+_STEM = (8, 24, 48, 96)  # channels of the convolutions, each of which halves the picture
+_DILATIONS = (1, 2, 4)  # of the residual convolutions behind them
 TRAINING_SIZE = 96  # pixels; the positional embedding is resized for other sizes
 # CLIP's own form, at a five-hundredth of its size.
 _CONFIG = {
@@ -38,7 +33,8 @@ class PatchEmbedding(nn.Conv2d):
     """CLIP's linear patch embedding, to which a few small convolutions add what they see of edges and contrasts.
 
     A transformer alone needs far more pictures than can be drawn in an hour to learn what is near to what. The
-    convolutions add nothing before they are trained.
+    convolutions see the picture beside its mirror image, since bodies are nearly symmetric, and where they are. They
+    add nothing before they are trained.
 
     Args:
         width: of the tokens.
@@ -47,14 +43,47 @@ class PatchEmbedding(nn.Conv2d):
     def __init__(self, width: int) -> None:
         super().__init__(3, width, PATCH_SIZE, stride=PATCH_SIZE, bias=False)
         layers: list[nn.Module] = []
-        for n_in, n_out, stride in _CONVOLUTIONS:
-            layers += [nn.Conv2d(n_in, n_out, 3, stride, 1, bias=False), nn.GroupNorm(4, n_out), nn.GELU()]
+        for n_in, n_out in pairwise(_STEM):
+            layers += [nn.Conv2d(n_in, n_out, 3, 2, 1, bias=False), nn.GroupNorm(4, n_out), nn.GELU()]
+        layers[-2:] = [_ResidualConvolutions(n_out, dilation) for dilation in _DILATIONS]
+        layers += [nn.GroupNorm(4, n_out), nn.GELU()]
         self.convolutions = nn.Sequential(*layers, nn.Conv2d(n_out, width, 1, bias=False))
         nn.init.zeros_(self.convolutions[-1].weight)  # type: ignore[arg-type]
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Embed images [N, 3, H, W] as tokens [N, width, H / 8, W / 8]."""
-        return super().forward(image) + self.convolutions(image)
+        return super().forward(image) + self.convolutions(with_mirror_and_place(image))
+
+
+class _ResidualConvolutions(nn.Module):
+    """Two convolutions that add to what they are given.
+
+    Args:
+        n_channels: given and returned.
+        dilation: of the first one.
+    """
+
+    def __init__(self, n_channels: int, dilation: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.GroupNorm(4, n_channels),
+            nn.GELU(),
+            nn.Conv2d(n_channels, n_channels, 3, padding=dilation, dilation=dilation, bias=False),
+            nn.GroupNorm(4, n_channels),
+            nn.GELU(),
+            nn.Conv2d(n_channels, n_channels, 3, padding=1, bias=False),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.layers(x)
+
+
+def with_mirror_and_place(image: torch.Tensor) -> torch.Tensor:
+    """Put images [N, 3, H, W] on their mirror images, rows from -1 to 1, and distances from the middle column."""
+    n, _, height, width = image.shape
+    rows = torch.linspace(-1, 1, height, dtype=image.dtype, device=image.device)[:, None].expand(height, width)
+    columns = torch.linspace(-1, 1, width, dtype=image.dtype, device=image.device).abs().expand(height, width)
+    return torch.cat([image, image.flip(-1), torch.stack([rows, columns]).expand(n, -1, -1, -1)], 1)
 
 
 def untrained_clip(*, seed: int) -> CLIP:

@@ -26,13 +26,16 @@ from bpfl_med.demo.organs import (
     body_frame,
     central_organ,
     clipped,
+    column,
     contrast,
     even_tissue,
+    haze,
     lone_organ,
     mixed,
     organ_pair,
     oval,
     rgb,
+    ribs,
     scan,
     soft_edge,
     vessel_ends,
@@ -41,21 +44,27 @@ from bpfl_med.demo.placing import polar
 
 
 def body_section(generator: Generator, size: int) -> Drawing:
-    """A trunk cut across: a wall, paired and central organs, vessels."""
+    """A trunk cut across or in projection: a wall, paired, central and lone organs, ribs, vessels."""
     along, across = body_frame(generator, size)
     radii = generator.uniform(0.65, 0.97, 2)
     outline = oval(along, across, radii, generator.uniform(2, 3))
     wall = generator.uniform(0.05, 0.16)
     inside = outline + np.float32(wall)
     grey = mixed(generator.uniform(0.15, 0.9), even_tissue(generator, size), soft_edge(generator, inside))
-    for _ in range(generator.integers(0, 4)):
+    for _ in range(generator.integers(0, 3)):
         grey = organ_pair(generator, grey, along, across)
-    for _ in range(generator.integers(0, 3)):
-        grey = central_organ(generator, grey, along, across)
-    if generator.random() < 0.4:
+    if generator.random() < 0.5:
         grey = lone_organ(generator, grey, size)
-    for _ in range(generator.integers(0, 3)):
+    if generator.random() < 0.3:
+        grey = ribs(generator, grey, along, across)
+    if generator.random() < 0.2:
+        grey = column(generator, grey, across)
+    for _ in range(generator.integers(0, 4)):
+        grey = central_organ(generator, grey, along, across)
+    if generator.random() < 0.3:
         grey = vessel_ends(generator, grey, along, across)
+    if generator.random() < 0.3:
+        grey = haze(generator, grey, size)
     body = soft(inside) if generator.random() < 0.8 else soft(outline)
     return scan(generator, grey, soft(outline), body)
 
@@ -110,19 +119,29 @@ def ultrasound_scan(generator: Generator, size: int) -> Drawing:
     for _ in range(generator.integers(0, 2)):
         grey = central_organ(generator, grey, along, across)
     if generator.random() < 0.4:
+        grey = haze(generator, grey, size)
+    if generator.random() < 0.4:
         tube = np.abs(along - generator.uniform(-0.5, 0.5) - 0.1 * np.sin(3 * across)) - generator.uniform(0.05, 0.12)
         grey = mixed(grey, generator.uniform(0, 0.2), soft(tube, 0.04))
-    speckle = 1 + generator.uniform(0.1, 0.35) * noise(generator, size, size / generator.uniform(1, 3))
+    speckle = 1 + generator.uniform(0.05, 0.25) * noise(generator, size, size / generator.uniform(1, 3))
     return Drawing(rgb(grey * speckle * field), field)
 
 
 def angiogram(generator: Generator, size: int) -> Drawing:
-    """Vessels that branch from one trunk over an even ground, in the whole picture or in a round window."""
+    """Vessels that branch from one trunk, or from a round mouth, over an even ground, perhaps in a round window."""
     grey = even_tissue(generator, size)
-    tone, angle = contrast(generator), generator.uniform(0, 2 * np.pi)
-    ends = [(-0.95 * np.array([np.sin(angle), np.cos(angle)]), angle, generator.uniform(0.05, 0.1))]
+    if generator.random() < 0.4:
+        grey = haze(generator, grey, size)
+    tone, angle, width = contrast(generator), generator.uniform(0, 2 * np.pi), generator.uniform(0.04, 0.09)
+    ends = [(-0.95 * np.array([np.sin(angle), np.cos(angle)]), angle, width)]
+    if generator.random() < 0.7:
+        mouth, n = generator.uniform(-0.6, 0.6, 2), int(generator.integers(3, 7))
+        along, across = turned(size, 0.0, (float(mouth[0]), float(mouth[1])))
+        disc = oval(along, across, generator.uniform(0.08, 0.2) * generator.uniform(0.9, 1.1, 2), 2)
+        grey = grey + contrast(generator) * soft_edge(generator, disc)
+        ends = [(mouth, angle + 2 * np.pi * k / n + generator.normal(0, 0.3), width) for k in range(n)]
     tree = np.zeros((size, size), np.float32)
-    for _ in range(generator.integers(5, 11)):
+    for _ in range(generator.integers(max(5, len(ends)), 13)):
         start, heading, width = ends.pop(0)
         headings = heading + np.cumsum(generator.normal(0, 0.25, 6))
         points = start + np.cumsum(np.stack([np.sin(headings), np.cos(headings)], 1), 0) * generator.uniform(0.08, 0.14)

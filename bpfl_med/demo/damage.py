@@ -12,7 +12,7 @@ from bpfl_med.demo.damage_types import DAMAGES, Place
 from bpfl_med.demo.drawing import Drawing, axes, mix
 
 MASK_COVERAGE = 0.3  # from which share of damage on a pixel is called damaged
-_LEAST_PIXELS, _LEAST_CHANGE = 8, 0.07  # a smaller or fainter damage is drawn again
+_LEAST_PIXELS, _LEAST_CHANGE = 8, 0.12  # a smaller or fainter damage is drawn again
 _ATTEMPTS = 8
 
 

@@ -69,9 +69,9 @@ def _lump(generator: Generator, drawing: Drawing, place: Place) -> tuple[np.ndar
 def _lesion(generator: Generator, drawing: Drawing, place: Place) -> tuple[np.ndarray, np.ndarray]:
     """Draw an irregular region that is brighter or darker by one step and keeps the texture below, mostly."""
     size = len(drawing.body)
-    radius = np.exp(generator.uniform(np.log(0.06), np.log(0.2)))
+    radius = np.exp(generator.uniform(np.log(0.08), np.log(0.19)))
     coverage = soft(
-        blob(generator, size, place.centre, radius, generator.uniform(0.3, 0.8)), generator.uniform(2, 8) / size
+        blob(generator, size, place.centre, radius, generator.uniform(0.1, 0.6)), generator.uniform(2, 8) / size
     )
     step = generator.choice([-1, 1]) * generator.uniform(0.2, 0.45)
     texture = generator.uniform(0, 0.06) * noise(generator, size, size / 4)

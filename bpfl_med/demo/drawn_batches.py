@@ -14,6 +14,7 @@ from bpfl_med.demo.drawn_pairs import DrawnPair, draw_pair
 from bpfl_med.demo.kinds import TRAINING_BODY_PARTS, TRAINING_KINDS, TRAINING_THINGS
 
 _BODY_PART_SHARE = 0.75
+_EXTRA_BODY_PARTS = ("body section",) * 4 + ("angiogram",) * 3  # what is flawless in them is the hardest to learn
 _GENERAL_SHARE, _UNKNOWN_SHARE = 0.15, 0.15  # of captions that do not name the kind
 _PLAIN_UNKNOWN_SHARE = 0.5  # of plain captions: what they teach is used for names that were never learned
 UNKNOWN_NAME = "\u00b6"  # stands for a name that no caption holds
@@ -61,7 +62,7 @@ class DrawnBatches(Dataset[DrawnBatch]):
         n_parts = round(_BODY_PART_SHARE * self.n_pairs)
         kinds = [
             *_drawn_evenly(generator, list(TRAINING_THINGS), self.n_pairs - n_parts),
-            *_drawn_evenly(generator, list(TRAINING_BODY_PARTS), n_parts),
+            *_drawn_evenly(generator, [*TRAINING_BODY_PARTS, *_EXTRA_BODY_PARTS], n_parts),
         ]
         pairs = [draw_pair(generator, kind, self.size) for kind in kinds]
         images = np.stack([picture for pair in pairs for picture in (pair.normal, pair.abnormal)])

@@ -100,6 +100,7 @@ def train(
     n_pairs: int,
     learning_rate: float,
     initial: Sequence[Path] = (),
+    bfloat16: bool = False,
     log_every: int = 25,
 ) -> dict[str, torch.Tensor]:
     """Train the small CLIP and return its state dict, in half precision.
@@ -110,6 +111,7 @@ def train(
         n_pairs: pairs of pictures in each.
         learning_rate: the highest; it rises over the first tenth of the steps and falls as a cosine.
         initial: weights to begin with, of earlier trainings, each for a part or for all; the rest are random ones.
+        bfloat16: multiply in it in the image tower, which is fast on processors that have it.
         log_every: steps between two lines of progress.
     """
     clip = untrained_clip(seed=seed)
@@ -145,7 +147,9 @@ def train(
     )
     log = LossLog(_LOSSES, log_every)
     for step, batch in enumerate(drawn_batches(seed=seed, n_steps=n_steps, n_pairs=n_pairs), start=1):
-        features = backbone.encode_image(clip_normalize(batch.images), REGION_BLOCKS)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
+            features = backbone.encode_image(clip_normalize(batch.images), REGION_BLOCKS)
+        features = ImageFeatures(*(part.float() for part in features))
         text = backbone.encode_prompts(*captions([*batch.captions, *batch.plain_captions])).squeeze(1)
         losses = _losses(backbone, features, text, batch, region_scale, picture_offset)
         optimizer.zero_grad()

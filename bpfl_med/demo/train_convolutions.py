@@ -9,14 +9,14 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from bpfl_med.demo.backbone import untrained_clip
+from bpfl_med.demo.backbone import untrained_clip, with_mirror_and_place
 from bpfl_med.demo.region_losses import PICTURE_OFFSET, picture_loss, region_loss
 from bpfl_med.demo.training_command import LossLog, drawn_batches, run_training, training_parser
 from bpfl_med.networks.clip_normalization import clip_normalize
 
 
 def train_convolutions(
-    *, seed: int, n_steps: int, n_pairs: int, learning_rate: float, log_every: int = 50
+    *, seed: int, n_steps: int, n_pairs: int, learning_rate: float, bfloat16: bool = False, log_every: int = 50
 ) -> dict[str, torch.Tensor]:
     """Train the convolutions with a read-out in place of the layer that makes tokens of them, and give their weights.
 
@@ -25,6 +25,7 @@ def train_convolutions(
         n_steps: optimiser steps.
         n_pairs: pairs of pictures in each.
         learning_rate: the highest; it rises over the first twentieth of the steps and falls as a cosine.
+        bfloat16: multiply in it, which is fast on processors that have it.
         log_every: steps between two lines of progress.
     """
     convolutions = untrained_clip(seed=seed).visual.conv1.convolutions
@@ -40,10 +41,13 @@ def train_convolutions(
     )
     log = LossLog(("patches", "most alarming patches"), log_every)
     for step, batch in enumerate(drawn_batches(seed=seed, n_steps=n_steps, n_pairs=n_pairs), start=1):
-        logits = read_out(convolutions[:-1](clip_normalize(batch.images))).flatten(1)[None]
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
+            features = convolutions[:-1](with_mirror_and_place(clip_normalize(batch.images)))
+        logits = read_out(features.float()).flatten(1)[None]
         losses = torch.stack([region_loss(logits, batch.damaged), picture_loss(logits, picture_offset)])
         optimizer.zero_grad()
         losses.sum().backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         schedule.step()
         log.add(step, losses)

@@ -10,7 +10,7 @@ import torch
 
 from bpfl_med.checkpoints import read_tensors
 from bpfl_med.demo import train_backbone, train_convolutions
-from bpfl_med.demo.backbone import PatchEmbedding, untrained_clip
+from bpfl_med.demo.backbone import PatchEmbedding, untrained_clip, with_mirror_and_place
 
 
 def run(module: object, monkeypatch: pytest.MonkeyPatch, output: Path, *arguments: object) -> dict[str, torch.Tensor]:
@@ -25,7 +25,7 @@ def test_a_seed_gives_the_same_bytes_and_all_convolutions_move(tmp_path, monkeyp
     run(train_convolutions, monkeypatch, tmp_path / "again.safetensors", "--seed", 3)
     assert (tmp_path / "first.safetensors").read_bytes() == (tmp_path / "again.safetensors").read_bytes()
     start = untrained_clip(seed=3).state_dict()
-    last = "visual.conv1.convolutions.18.weight"  # makes tokens of the features: the whole tower trains it
+    last = "visual.conv1.convolutions.12.weight"  # makes tokens of the features: the whole tower trains it
     assert first.keys() == {name for name in start if name.startswith("visual.conv1.convolutions.")} - {last}
     assert not any(torch.equal(first[name], start[name]) for name in first)
 
@@ -46,5 +46,24 @@ def test_the_convolutions_add_to_the_linear_embedding():
     linear = torch.nn.functional.conv2d(image, embedding.weight, stride=8)
     torch.testing.assert_close(embedding(image), linear)  # before any training
     torch.nn.init.ones_(embedding.convolutions[-1].weight)
-    torch.testing.assert_close(embedding(image), linear + embedding.convolutions(image))
+    added = embedding.convolutions(with_mirror_and_place(image))
+    torch.testing.assert_close(embedding(image), linear + added)
     assert embedding(image).shape == (2, 16, 4, 3)
+
+
+def test_the_convolutions_see_the_mirror_image_and_where_they_are():
+    image = torch.rand(2, 3, 5, 3)
+    seen = with_mirror_and_place(image)
+    assert seen.shape == (2, 8, 5, 3)
+    assert torch.equal(seen[:, :3], image)
+    assert torch.equal(seen[0, 3:6, :, 0], image[0, :, :, 2])
+    assert seen[1, 6, :, 1].tolist() == [-1, -0.5, 0, 0.5, 1]
+    assert seen[1, 7, 2].tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("module", [train_convolutions, train_backbone])
+def test_bfloat16_changes_little(tmp_path, monkeypatch, module):
+    exact = run(module, monkeypatch, tmp_path / "exact.safetensors", "--seed", 3)
+    rounded = run(module, monkeypatch, tmp_path / "rounded.safetensors", "--seed", 3, "--bfloat16")
+    apart = {name: (rounded[name].float() - exact[name].float()).abs().max() for name in exact}
+    assert 0 < max(apart.values()) < 0.01

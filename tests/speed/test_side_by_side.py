@@ -83,7 +83,7 @@ def test_operations_of_the_image_tower(built: dict[str, BayesPFL]) -> None:
     block = 12 * n_tokens * width**2 + 2 * n_tokens**2 * width
     patches = n_patches * 3 * patch_size**2 * width
     side, convolutions = SIZE, 0
-    for layer in backbone.clip.visual.conv1.convolutions:
+    for layer in backbone.clip.visual.conv1.convolutions.modules():
         if isinstance(layer, torch.nn.Conv2d):
             side //= layer.stride[0]
             convolutions += side**2 * layer.weight.numel()
