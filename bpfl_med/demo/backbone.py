@@ -45,6 +45,7 @@ class PatchEmbedding(nn.Conv2d):
         layers: list[nn.Module] = []
         for n_in, n_out in pairwise(_STEM):
             layers += [nn.Conv2d(n_in, n_out, 3, 2, 1, bias=False), nn.GroupNorm(4, n_out), nn.GELU()]
+        # Residual convolutions begin with a norm and an activation of their own.
         layers[-2:] = [_ResidualConvolutions(n_out, dilation) for dilation in _DILATIONS]
         layers += [nn.GroupNorm(4, n_out), nn.GELU()]
         self.convolutions = nn.Sequential(*layers, nn.Conv2d(n_out, width, 1, bias=False))
