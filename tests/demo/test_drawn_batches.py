@@ -10,7 +10,7 @@ import torch
 
 from bpfl_med.demo.damage_types import DAMAGES
 from bpfl_med.demo.drawn_batches import DrawnBatches, patch_shares
-from bpfl_med.demo.kinds import TRAINING_BODY_PARTS, TRAINING_KINDS, TRAINING_THINGS
+from bpfl_med.demo.kinds import TRAINING_KINDS, TRAINING_THINGS
 
 
 @pytest.fixture
