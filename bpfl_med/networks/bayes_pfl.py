@@ -304,7 +304,7 @@ class BayesPFL(nn.Module):
         """Sample prompts for G images and encode them.
 
         Args:
-            global_feature: x_cls [G, C] that the image-specific distribution depends on.
+            global_feature: x_cls [G, C] that the image-specific distribution depends on; sampled in float64 if it is.
             class_names: G names.
             noise: Monte Carlo noise; its context part is [R, C] or [G, R, C].
 
@@ -315,8 +315,8 @@ class BayesPFL(nn.Module):
         # Planar maps amplify rounding, and cost next to nothing, so mixed precision stops short of them.
         exact = torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
         with exact:
-            noise = PromptNoise(*(part.to(weights) for part in noise))
-            samples = self.prompt_flow(global_feature.to(weights.dtype), noise)
+            dtype = torch.promote_types(global_feature.dtype, weights.dtype)
+            samples = self.prompt_flow(global_feature.to(dtype), noise)
         context, states = self.prompt_bank(samples)
         n_state = states.shape[-2]
         device = global_feature.device
@@ -365,7 +365,8 @@ class BayesPFL(nn.Module):
             noise: context [N, 1, C], normal and abnormal [1, C].
             prompt_index: 0-based entry of the banks that this step's maps are made with.
         """
-        text, samples = self.encode_text(features.global_feature, class_names, noise)
+        # In float64, because what planar maps make of rounding in a tiny gradient Adam would turn into whole steps.
+        text, samples = self.encode_text(features.global_feature.double(), class_names, noise)
         text = text[:, :, 0]
         logits = self._pair_logits(features, text)[:, :, prompt_index]
         size = (self.backbone.image_size,) * 2

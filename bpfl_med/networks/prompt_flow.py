@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from bpfl_med.networks.planar_flow import planar_flow
@@ -66,9 +67,9 @@ class ImageSpecificFlow(nn.Module):
     def __init__(self, width: int, n_flows: int) -> None:
         super().__init__()
         self.n_flows = n_flows
-        self.u = nn.Linear(width, n_flows * width)
-        self.w = nn.Linear(width, n_flows * width)
-        self.b = nn.Linear(width, n_flows)
+        self.u = _Linear(width, n_flows * width)
+        self.w = _Linear(width, n_flows * width)
+        self.b = _Linear(width, n_flows)
 
     def forward(self, base: GaussianBase, global_feature: torch.Tensor, noise: torch.Tensor) -> FlowSamples:
         """Draw samples for every image from x_cls [N, C] and standard normal noise [N, R, C] or [R, C]."""
@@ -88,9 +89,9 @@ class ImageAgnosticFlow(nn.Module):
         self.b = nn.Parameter(torch.randn(n_flows))
 
     def forward(self, base: GaussianBase, global_feature: torch.Tensor, noise: torch.Tensor) -> FlowSamples:
-        """Draw samples from standard normal noise [R, C] or [N, R, C]; the image's feature has no part in it."""
-        flow = (self.u[None], self.w[None], self.b[None])
-        return _sample(base, self.condition, noise, *flow, shared=noise.ndim == 2)
+        """Draw samples from standard normal noise [R, C] or [N, R, C]; the feature gives only the dtype."""
+        condition, u, w, b = (value.to(global_feature) for value in (self.condition, self.u, self.w, self.b))
+        return _sample(base, condition, noise, u[None], w[None], b[None], shared=noise.ndim == 2)
 
 
 class PromptFlow(nn.Module):
@@ -116,7 +117,7 @@ class PromptFlow(nn.Module):
         self.abnormal = None if state == "off" else _flow(state, width, n_flows)
 
     def forward(self, global_feature: torch.Tensor, noise: PromptNoise) -> PromptSamples:
-        """Sample the three distributions for N images.
+        """Sample the three distributions for N images, computing in the dtype of the global feature.
 
         Args:
             global_feature: x_cls [N, C], not normalised.
@@ -124,13 +125,20 @@ class PromptFlow(nn.Module):
         """
 
         def sample(flow: nn.Module | None, base: nn.Module | None, eps: torch.Tensor) -> FlowSamples | None:
-            return None if flow is None else flow(base, global_feature, eps)
+            return None if flow is None else flow(base, global_feature, eps.to(global_feature))
 
         return PromptSamples(
             sample(self.context, self.context_base, noise.context),
             sample(self.normal, self.state_base, noise.normal),
             sample(self.abnormal, self.state_base, noise.abnormal),
         )
+
+
+class _Linear(nn.Linear):
+    """A linear layer that computes in the dtype of its input, whatever that of its weights."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return F.linear(input, self.weight.to(input), self.bias.to(input))
 
 
 def _sample(
@@ -151,11 +159,11 @@ def _sample(
 
 def _perceptron(width: int, hidden_width: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Linear(width, hidden_width),
+        _Linear(width, hidden_width),
         nn.Softplus(),
-        nn.Linear(hidden_width, hidden_width),
+        _Linear(hidden_width, hidden_width),
         nn.Softplus(),
-        nn.Linear(hidden_width, width),
+        _Linear(hidden_width, width),
     )
 
 

@@ -1,4 +1,4 @@
-"""What the frozen image tower says of images, remembered on disk."""
+"""What the frozen image tower says of training images, remembered on disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from bpfl_med.networks import BayesPFL, ImageFeatures
 
 
 class FeatureInferer(Inferer):
-    """Run the frozen image tower on a batch, but for images whose features lie in a folder.
+    """Run the frozen image tower on the images of a batch, but for those whose features lie in a folder.
+
+    Images go through the tower one by one: the last digit of a feature depends on the batch that it is computed in, and
+    the planar flows, whose parameters are made of it, amplify it. So an image's features are the same bytes in every
+    batch, on every rank, and after a run that was killed between two entries.
 
     An entry is named by the SHA-256 of the image's own values and of all that its features depend on, so a change of
     picture, augmentation, backbone, image size or tapped blocks never meets an old entry. The features are those that
@@ -32,24 +36,24 @@ class FeatureInferer(Inferer):
     @torch.no_grad()
     def __call__(self, inputs: torch.Tensor, network: BayesPFL) -> ImageFeatures:
         """Give the features of images [N, 3, H, W], on their device."""
-        if self.folder is None:
-            return network.encode_image(inputs)
-        paths = [self._path(image, network) for image in inputs]
-        if not all(path.is_file() for path in paths):
-            # The whole batch, because the last digit of a feature depends on the batch that it is computed in: a run
-            # that was killed between two entries meets the same bytes when it goes on.
-            computed = network.encode_image(inputs)
-            for i, path in enumerate(paths):
-                if not path.is_file():
-                    self._store(path, computed.global_feature[i], computed.patch_tokens[:, i])
-        entries = [load_file(path, device=str(inputs.device)) for path in paths]
+        features = [self._features(image, network) for image in inputs.split(1)]
         return ImageFeatures(
-            torch.stack([entry["global_feature"] for entry in entries]),
-            torch.stack([entry["patch_tokens"] for entry in entries], dim=1),
+            torch.cat([each.global_feature for each in features]),
+            torch.cat([each.patch_tokens for each in features], dim=1),
         )
 
-    def _path(self, image: torch.Tensor, network: BayesPFL) -> Path:
-        assert self.folder is not None
+    def _features(self, image: torch.Tensor, network: BayesPFL) -> ImageFeatures:
+        if self.folder is None:
+            return network.encode_image(image)
+        path = self._path(self.folder, image, network)
+        if not path.is_file():
+            computed = network.encode_image(image)
+            with replaced_file(path) as partial:
+                save_file({name: value.cpu().contiguous() for name, value in computed._asdict().items()}, partial)
+        return ImageFeatures(**load_file(path, device=str(image.device)))
+
+    @staticmethod
+    def _path(folder: Path, image: torch.Tensor, network: BayesPFL) -> Path:
         backbone = network.backbone
         kind = image.device.type
         autocast = str(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else None
@@ -59,10 +63,4 @@ class FeatureInferer(Inferer):
         digest = hashlib.sha256(json.dumps(depends_on).encode())
         digest.update(image.detach().cpu().contiguous().view(torch.uint8).numpy().data)
         name = digest.hexdigest()
-        return self.folder / name[:2] / f"{name}.safetensors"
-
-    @staticmethod
-    def _store(path: Path, global_feature: torch.Tensor, patch_tokens: torch.Tensor) -> None:
-        tensors = {"global_feature": global_feature, "patch_tokens": patch_tokens}
-        with replaced_file(path) as partial:
-            save_file({name: value.cpu().contiguous() for name, value in tensors.items()}, partial)
+        return folder / name[:2] / f"{name}.safetensors"

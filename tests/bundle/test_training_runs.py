@@ -136,18 +136,13 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(tmp_path: Path, phanto
 
 
 def test_two_processes_train_as_one(tmp_path: Path, phantoms: Path) -> None:
-    """Eight images in batches of three: shares are uneven.
-
-    The bundle's learning rates, but for a tenth of that of the flows: with some seeds they amplify rounding at the
-    full rate, between batches and micro-batches of one process as well.
-    """
-    rates = {"prompts": 1e-3, "temperatures": 1e-2, "flows": 1e-4, "others": 1e-4}
+    """Eight images in batches of three: shares are uneven."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     several = (*TRAIN, BUNDLE / "configs/multi_gpu.json")
-    arguments = command(tmp_path / "two", phantoms, files=several, max_epochs=2, learning_rates=rates)
+    arguments = command(tmp_path / "two", phantoms, files=several, max_epochs=2)
     runner = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     subprocess.run([*runner, *arguments], check=True, capture_output=True, cwd=REPOSITORY, env=environment)
-    train(tmp_path / "one", phantoms, max_epochs=2, learning_rates=rates)
+    train(tmp_path / "one", phantoms, max_epochs=2)
     for found, expected in zip(read_rows(tmp_path / "two"), read_rows(tmp_path / "one"), strict=True):
         for name, value in expected.items():
             assert found[name] == pytest.approx(value, abs=1e-4), name

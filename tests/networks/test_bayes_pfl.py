@@ -206,6 +206,18 @@ class TestTrainingOutput:
         assert output.text.shape == (3, 2, 2, 64)
         assert output.map_logits.shape == (2, 3, 24, 24)
 
+    def test_prompts_are_sampled_in_float64(self, network: BayesPFL, images: Draw) -> None:
+        """In float32 two processes would not train as one does."""
+        features, random = network.encode_image(images(3)), torch.Generator().manual_seed(1)
+        shapes = ((3, 1, 64), (1, 64), (1, 64))
+        noise = PromptNoise(*(torch.randn(shape, generator=random) for shape in shapes))
+        found = network.training_output(features, NAMES, noise, prompt_index=1).samples
+        twin = copy.deepcopy(network.prompt_flow).double()
+        expected = twin(features.global_feature.double(), PromptNoise(*(part.double() for part in noise)))
+        for part, same in zip(found, expected, strict=True):
+            assert torch.allclose(part.z_k, same.z_k, rtol=1e-12, atol=0)
+            assert torch.allclose(part.log_dets, same.log_dets, rtol=1e-9, atol=1e-12)
+
     def test_gradients_reach_prompts_but_never_the_backbone(self, network: BayesPFL, images: Draw) -> None:
         network = copy.deepcopy(network)
         noise = PromptNoise(torch.zeros(3, 1, 64), torch.zeros(1, 64), torch.zeros(1, 64))
