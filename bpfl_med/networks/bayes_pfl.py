@@ -51,7 +51,7 @@ class TrainingOutput(NamedTuple):
         class_logits: text-branch logits [N, 2, B].
         text: normalised text features [N, 2, B, C].
         map_logits: abnormal-against-normal logits of every layer at image size [L, N, H, W], of one bank entry.
-        samples: of the three prompt distributions.
+        samples: of the three prompt distributions, in float64.
     """
 
     class_logits: torch.Tensor
@@ -304,18 +304,19 @@ class BayesPFL(nn.Module):
         """Sample prompts for G images and encode them.
 
         Args:
-            global_feature: x_cls [G, C] that the image-specific distribution depends on; sampled in float64 if it is.
+            global_feature: x_cls [G, C] that the image-specific distribution depends on. All three distributions are
+                sampled in its dtype or that of the weights, whichever is wider.
             class_names: G names.
             noise: Monte Carlo noise; its context part is [R, C] or [G, R, C].
 
         Returns:
             Normalised text features [G, 2, R, B, C] (normal, abnormal), and the samples that they were made with.
         """
-        weights, kind = self.log_temperature_pixel, global_feature.device.type
+        kind = global_feature.device.type
         # Planar maps amplify rounding, and cost next to nothing, so mixed precision stops short of them.
         exact = torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
         with exact:
-            dtype = torch.promote_types(global_feature.dtype, weights.dtype)
+            dtype = torch.promote_types(global_feature.dtype, self.log_temperature_pixel.dtype)
             samples = self.prompt_flow(global_feature.to(dtype), noise)
         context, states = self.prompt_bank(samples)
         n_state = states.shape[-2]
@@ -365,7 +366,7 @@ class BayesPFL(nn.Module):
             noise: context [N, 1, C], normal and abnormal [1, C].
             prompt_index: 0-based entry of the banks that this step's maps are made with.
         """
-        # In float64, because what planar maps make of rounding in a tiny gradient Adam would turn into whole steps.
+        # Planar maps amplify rounding, and Adam turns a gradient that is nothing but rounding into a whole step.
         text, samples = self.encode_text(features.global_feature.double(), class_names, noise)
         text = text[:, :, 0]
         logits = self._pair_logits(features, text)[:, :, prompt_index]

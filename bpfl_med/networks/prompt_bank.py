@@ -44,4 +44,4 @@ class PromptBank(nn.Module):
 
 def _fuse(tokens: torch.Tensor, samples: FlowSamples | None) -> torch.Tensor:
     """Add samples [G, R, C] to tokens [B, T, C], giving [G, R, B, T, C]."""
-    return tokens[None, None] if samples is None else tokens + samples.z_k[:, :, None, None].to(tokens)
+    return tokens[None, None] if samples is None else tokens + samples.z_k[:, :, None, None].to(tokens.dtype)

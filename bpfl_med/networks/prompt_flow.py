@@ -90,7 +90,7 @@ class ImageAgnosticFlow(nn.Module):
 
     def forward(self, base: GaussianBase, global_feature: torch.Tensor, noise: torch.Tensor) -> FlowSamples:
         """Draw samples from standard normal noise [R, C] or [N, R, C]; the feature gives only the dtype."""
-        condition, u, w, b = (value.to(global_feature) for value in (self.condition, self.u, self.w, self.b))
+        condition, u, w, b = (value.to(global_feature.dtype) for value in (self.condition, self.u, self.w, self.b))
         return _sample(base, condition, noise, u[None], w[None], b[None], shared=noise.ndim == 2)
 
 
@@ -138,7 +138,7 @@ class _Linear(nn.Linear):
     """A linear layer that computes in the dtype of its input, whatever that of its weights."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        return F.linear(input, self.weight.to(input), self.bias.to(input))
+        return F.linear(input, self.weight.to(input.dtype), self.bias.to(input.dtype))
 
 
 def _sample(

@@ -1,4 +1,4 @@
-"""What the frozen image tower says of training images, remembered on disk."""
+"""What the frozen image tower says of images, remembered on disk."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from safetensors.torch import load_file, save_file
 from bpfl_med.atomic_files import replaced_file
 from bpfl_med.networks import BayesPFL, ImageFeatures
 
+_ENTRY = "one image at a time"  # how an entry was computed, so that those of another way are not met
+
 
 class FeatureInferer(Inferer):
     """Run the frozen image tower on the images of a batch, but for those whose features lie in a folder.
 
-    Images go through the tower one by one: the last digit of a feature depends on the batch that it is computed in, and
-    the planar flows, whose parameters are made of it, amplify it. So an image's features are the same bytes in every
-    batch, on every rank, and after a run that was killed between two entries.
+    Images go through the tower one by one. In a batch the last digits of an image's features would depend on its
+    neighbours, and the planar flows, whose parameters are functions of the features, would amplify the difference. So
+    features are the same bytes in every batch, on every rank of the same kind of processor with as many threads, and
+    after a run that was killed between two entries.
 
     An entry is named by the SHA-256 of the image's own values and of all that its features depend on, so a change of
     picture, augmentation, backbone, image size or tapped blocks never meets an old entry. The features are those that
@@ -58,7 +61,7 @@ class FeatureInferer(Inferer):
         kind = image.device.type
         autocast = str(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else None
         blocks = network.hyper_parameters["feature_blocks"]
-        computed_by = [backbone.kernel, backbone.precision, str(image.dtype), autocast]
+        computed_by = [_ENTRY, backbone.kernel, backbone.precision, str(image.dtype), autocast]
         depends_on = [backbone.checksum, backbone.activation, blocks, *computed_by]
         digest = hashlib.sha256(json.dumps(depends_on).encode())
         digest.update(image.detach().cpu().contiguous().view(torch.uint8).numpy().data)

@@ -139,10 +139,10 @@ def test_two_processes_train_as_one(tmp_path: Path, phantoms: Path) -> None:
     """Eight images in batches of three: shares are uneven."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     several = (*TRAIN, BUNDLE / "configs/multi_gpu.json")
-    arguments = command(tmp_path / "two", phantoms, files=several, max_epochs=2)
+    arguments = command(tmp_path / "two", phantoms, files=several, max_epochs=2, image_size=96)
     runner = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     subprocess.run([*runner, *arguments], check=True, capture_output=True, cwd=REPOSITORY, env=environment)
-    train(tmp_path / "one", phantoms, max_epochs=2)
+    train(tmp_path / "one", phantoms, max_epochs=2, image_size=96)
     for found, expected in zip(read_rows(tmp_path / "two"), read_rows(tmp_path / "one"), strict=True):
         for name, value in expected.items():
             assert found[name] == pytest.approx(value, abs=1e-4), name

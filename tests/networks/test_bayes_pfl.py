@@ -206,12 +206,14 @@ class TestTrainingOutput:
         assert output.text.shape == (3, 2, 2, 64)
         assert output.map_logits.shape == (2, 3, 24, 24)
 
-    def test_prompts_are_sampled_in_float64(self, network: BayesPFL, images: Draw) -> None:
+    @pytest.mark.parametrize("mixed_precision", [False, True])
+    def test_prompts_are_sampled_in_float64(self, mixed_precision: bool, network: BayesPFL, images: Draw) -> None:
         """In float32 two processes would not train as one does."""
         features, random = network.encode_image(images(3)), torch.Generator().manual_seed(1)
         shapes = ((3, 1, 64), (1, 64), (1, 64))
         noise = PromptNoise(*(torch.randn(shape, generator=random) for shape in shapes))
-        found = network.training_output(features, NAMES, noise, prompt_index=1).samples
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed_precision):
+            found = network.training_output(features, NAMES, noise, prompt_index=1).samples
         twin = copy.deepcopy(network.prompt_flow).double()
         expected = twin(features.global_feature.double(), PromptNoise(*(part.double() for part in noise)))
         for part, same in zip(found, expected, strict=True):

@@ -76,10 +76,9 @@ def test_the_same_seed_gives_the_same_bytes_with_workers_too(make_trainer: MakeT
 def test_remembered_features_give_the_same_training(tmp_path: Path, make_trainer: MakeTrainer) -> None:
     plain = make_trainer(max_epochs=2, n_variants=1)
     cached = make_trainer(max_epochs=2, n_variants=1, feature_folder=tmp_path)
-    for found, expected in zip(run(cached), run(plain), strict=True):
-        assert found == pytest.approx(expected, rel=1e-5)  # an image meets other neighbours in the second epoch
+    assert run(cached) == run(plain)
     assert len(list(tmp_path.rglob("*.safetensors"))) == 9
-    assert_same(cached, plain, 2e-4)
+    assert_same(cached, plain, 0)
 
 
 def test_mixed_precision_is_close(make_trainer: MakeTrainer) -> None:
