@@ -120,8 +120,8 @@ class BayesPFLLoss(nn.Module):
             classification=F.cross_entropy(
                 output.class_logits[:, :, prompt_index].to(logits.dtype), label.long(), reduction="sum"
             ),
-            divergence=divergence,
-            shared_log_det=shared_log_det,
+            divergence=divergence.to(logits.device),
+            shared_log_det=shared_log_det.to(logits.device),
             orthogonal=orthogonal_sum(output.text.to(logits.dtype)),
             n_abnormal=n_abnormal,
             n_normal=abnormal.numel() - n_abnormal,

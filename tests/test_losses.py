@@ -169,6 +169,15 @@ class TestDivergence:
         off = prompt_flow_sums(PromptSamples(None, None, None), 3, released=True)
         assert [float(part) for part in off] == [0, 0]
 
+    def test_distributions_that_are_off_follow_the_device_all_the_same(self) -> None:
+        """On the meta device, which can be had everywhere."""
+        shapes = {"class_logits": (3, 2, 2), "text": (3, 2, 2, 8), "map_logits": (2, 3, 4, 5)}
+        tensors = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+        output = TrainingOutput(**tensors, samples=PromptSamples(None, None, None))
+        label, mask = torch.empty(3, device="meta"), torch.empty(3, 1, 4, 5, device="meta")
+        sums = BayesPFLLoss().sums(output, label, mask, prompt_index=0)
+        assert {value.device.type for value in sums} == {"meta"}
+
 
 class TestAllTerms:
     @pytest.fixture
