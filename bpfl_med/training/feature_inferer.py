@@ -49,11 +49,12 @@ class FeatureInferer(Inferer):
         if self.folder is None:
             return network.encode_image(image)
         path = self._path(self.folder, image, network)
-        if not path.is_file():
-            computed = network.encode_image(image)
-            with replaced_file(path) as partial:
-                save_file({name: value.cpu().contiguous() for name, value in computed._asdict().items()}, partial)
-        return ImageFeatures(**load_file(path, device=str(image.device)))
+        if path.is_file():
+            return ImageFeatures(**load_file(path, device=str(image.device)))
+        computed = network.encode_image(image)
+        with replaced_file(path) as partial:
+            save_file({name: value.cpu().contiguous() for name, value in computed._asdict().items()}, partial)
+        return computed
 
     @staticmethod
     def _path(folder: Path, image: torch.Tensor, network: BayesPFL) -> Path:
