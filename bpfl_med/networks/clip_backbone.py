@@ -16,6 +16,7 @@ from bpfl_med.networks.class_names import vocabulary_size
 from bpfl_med.networks.coarse_block import coarse_block
 from bpfl_med.networks.linear_kernel import Kernel, KernelSetting, choose_kernel
 from bpfl_med.networks.transformer_block import transformer_block
+from bpfl_med.process_memory import LARGEST_KEPT
 
 Precision = Literal["float32", "bfloat16", "float16"]
 
@@ -152,6 +153,25 @@ class CLIPBackbone(nn.Module):
             raise ValueError(
                 f"The network takes images [N, 3, {self.image_size}, {self.image_size}], got {list(image.shape)}"
             )
+        parts = [self._run_image_tower(part, blocks) for part in image.split(self._images_at_once(image))]
+        if len(parts) == 1:
+            return parts[0]
+        return ImageFeatures(
+            torch.cat([part.global_feature for part in parts]), torch.cat([part.patch_tokens for part in parts], dim=1)
+        )
+
+    def _images_at_once(self, image: torch.Tensor) -> int:
+        """Say how many images of a batch go through the tower together.
+
+        A CPU is as fast with one large image as with several, and freed memory is kept for tensors of a certain size
+        only (:mod:`bpfl_med.process_memory`).
+        """
+        if image.device.type != "cpu" or torch.jit.is_tracing() or torch.compiler.is_compiling():
+            return len(image)
+        n_hidden = self.clip.visual.transformer.resblocks[0].mlp.c_fc.out_features
+        return max(1, LARGEST_KEPT // ((1 + self.grid_size**2) * n_hidden * image.element_size()))
+
+    def _run_image_tower(self, image: torch.Tensor, blocks: Sequence[int]) -> ImageFeatures:
         if self._compiled_image_tower is None or image.device.type == "meta":
             return self._image_tower(image, blocks)
         # A CUDA graph gives the same memory every time, so what it gave is copied before it runs again.

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from bpfl_med.networks.linear_kernel import processor_name
+from bpfl_med.process_memory import keep_freed_memory
 from bpfl_med.speed.report import Report, side_by_side_text, steps_text, sweeps_text, volume_text
 from bpfl_med.speed.side_by_side import SideBySide
 from bpfl_med.speed.workload import networks, random_backbone, random_pictures
@@ -28,6 +29,7 @@ _PARTS = ("stages", "steps", "volume", "sweeps")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; every part is printed and written as soon as it is measured."""
     options = _parser().parse_args(arguments)
+    keep_freed_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
     device = torch.device(options.device)

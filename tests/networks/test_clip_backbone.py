@@ -7,7 +7,7 @@ import pytest
 import torch
 from open_clip.transformer import QuickGELU
 
-from bpfl_med.networks import CLIPBackbone
+from bpfl_med.networks import CLIPBackbone, clip_backbone
 from bpfl_med.networks.clip_backbone import resize_positional_embedding, weights_checksum
 
 SMALL_VISION = {"layers": 1, "width": 64, "patch_size": 8, "image_size": 16, "head_width": 64}
@@ -32,6 +32,20 @@ def test_image_size_must_be_a_multiple_of_the_patch_size(small_clip: open_clip.C
 def test_images_of_another_shape_are_refused(shape: tuple[int, ...], backbone: CLIPBackbone) -> None:
     with pytest.raises(ValueError, match=r"takes images \[N, 3, 48, 48\], got"):
         backbone.encode_image(torch.zeros(shape), (1,))
+
+
+def test_a_batch_whose_tensors_are_too_large_to_be_kept_goes_in_parts(
+    backbone: CLIPBackbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = torch.randn(5, 3, 48, 48, generator=torch.Generator().manual_seed(0))
+    together = backbone.encode_image(images, (1, 4))
+    n_tokens, n_hidden = 1 + 6 * 6, 4 * 128
+    monkeypatch.setattr(clip_backbone, "LARGEST_KEPT", 2 * n_tokens * n_hidden * 4)
+    seen: list[int] = []
+    with backbone.clip.visual.conv1.register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0]))):
+        in_parts = backbone.encode_image(images, (1, 4))
+    assert seen == [2, 2, 1]
+    torch.testing.assert_close(in_parts, together, rtol=0, atol=1e-5)
 
 
 def test_positional_embedding_keeps_the_class_token_and_a_grid_of_the_right_size() -> None:
