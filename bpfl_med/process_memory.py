@@ -16,8 +16,8 @@ def keep_freed_memory() -> None:
     """Have the C library keep up to 256 MiB that tensors free, instead of giving them back to the system.
 
     Each block of a tower frees what the block before it took. By default glibc gives that back to Linux and asks for it
-    again, and Linux clears every page anew: more than a gigabyte an image. No result changes. It holds for the whole
-    process; another C library than glibc is left as it is.
+    again, and Linux clears every page anew: up to 1.5 GB an image. No result changes. It holds for the whole process;
+    another C library than glibc is left as it is.
     """
     if platform.libc_ver()[0] != "glibc":
         return
