@@ -15,7 +15,7 @@ from bpfl_med.process_memory import keep_freed_memory
 PAGES_CLEARED = """
 import resource
 import torch
-from bpfl_med.process_memory import LARGEST_KEPT, keep_freed_memory
+from bpfl_med.process_memory import keep_freed_memory
 
 {setting}
 def block():

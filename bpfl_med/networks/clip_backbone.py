@@ -32,6 +32,13 @@ class ImageFeatures(NamedTuple):
     global_feature: torch.Tensor
     patch_tokens: torch.Tensor
 
+    @staticmethod
+    def join(parts: Sequence[ImageFeatures]) -> ImageFeatures:
+        """Give the features of several groups of images as those of one, in order."""
+        return ImageFeatures(
+            torch.cat([part.global_feature for part in parts]), torch.cat([part.patch_tokens for part in parts], dim=1)
+        )
+
 
 class CLIPBackbone(nn.Module):
     """A frozen CLIP whose image tower is tapped at chosen blocks and whose text tower reads learned tokens.
@@ -154,11 +161,7 @@ class CLIPBackbone(nn.Module):
                 f"The network takes images [N, 3, {self.image_size}, {self.image_size}], got {list(image.shape)}"
             )
         parts = [self._run_image_tower(part, blocks) for part in image.split(self._images_at_once(image))]
-        if len(parts) == 1:
-            return parts[0]
-        return ImageFeatures(
-            torch.cat([part.global_feature for part in parts]), torch.cat([part.patch_tokens for part in parts], dim=1)
-        )
+        return parts[0] if len(parts) == 1 else ImageFeatures.join(parts)
 
     def _images_at_once(self, image: torch.Tensor) -> int:
         """Say how many images of a batch go through the tower together.

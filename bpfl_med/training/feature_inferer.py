@@ -39,11 +39,7 @@ class FeatureInferer(Inferer):
     @torch.no_grad()
     def __call__(self, inputs: torch.Tensor, network: BayesPFL) -> ImageFeatures:
         """Give the features of images [N, 3, H, W], on their device."""
-        features = [self._features(image, network) for image in inputs.split(1)]
-        return ImageFeatures(
-            torch.cat([each.global_feature for each in features]),
-            torch.cat([each.patch_tokens for each in features], dim=1),
-        )
+        return ImageFeatures.join([self._features(image, network) for image in inputs.split(1)])
 
     def _features(self, image: torch.Tensor, network: BayesPFL) -> ImageFeatures:
         if self.folder is None:
