@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 
 from bpfl_med.networks.linear_kernel import Kernel, convolution_serves, linear
+from bpfl_med.networks.measured_choice import measured_choice
 
 _MANY_TOKENS = 512  # from which on the products of one head are large enough to pay for a call each
 _QUERIES = 704  # of a head at a time
@@ -16,8 +20,8 @@ def attention(
 ) -> torch.Tensor:
     """Compute softmax(Q K^T / sqrt(width)) V.
 
-    PyTorch's fused attention does, but on a CPU where linear layers run as convolutions: there its matrix products,
-    too, reach half of what the machine can do, in float32 and in bfloat16.
+    PyTorch's fused attention does, but on a CPU where its matrix products reach half of what the machine can do: in
+    float32 where linear layers run as convolutions, in bfloat16 where a measurement says so.
 
     Args:
         query: Q [M, heads, T, width].
@@ -29,10 +33,7 @@ def attention(
     Returns:
         [M, heads, T, width]; the two ways differ by rounding alone.
     """
-    fused_is_slow = kernel == "convolution" and (
-        convolution_serves(query, key) or (query.device.type == "cpu" and query.dtype == torch.bfloat16)
-    )
-    if mask is None and fused_is_slow and query.shape[-2] >= _MANY_TOKENS and not torch.compiler.is_compiling():
+    if mask is None and query.shape[-2] >= _MANY_TOKENS and _fused_is_slow(query, kernel):
         return attention_by_heads(query, key, value, kernel=kernel)
     return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
@@ -40,8 +41,27 @@ def attention(
 def attention_by_heads(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *, kernel: Kernel) -> torch.Tensor:
     """Attend to all tokens as two linear layers for some queries of a head at a time: the weights stay in the cache."""
     heads = []
+    query = query * query.shape[-1] ** -0.5
     for queries, keys, values in zip(*(part.flatten(0, 1) for part in (query, key, value)), strict=True):
-        some = (queries * query.shape[-1] ** -0.5).split(_QUERIES)
-        keys, values = keys.contiguous(), values.T.contiguous()
-        heads.append(torch.cat([linear(linear(q, keys, None, kernel).softmax(-1), values, None, kernel) for q in some]))
+        values = values.T.contiguous()
+        weights = (linear(some, keys, None, kernel).softmax(-1) for some in queries.split(_QUERIES))
+        heads.append(torch.cat([linear(some, values, None, kernel) for some in weights]))
     return torch.stack(heads).unflatten(0, query.shape[:2])
+
+
+def _fused_is_slow(query: torch.Tensor, kernel: Kernel) -> bool:
+    if query.device.type != "cpu" or torch.jit.is_tracing() or torch.compiler.is_compiling():
+        return False
+    if query.dtype == torch.bfloat16:
+        return fastest_bfloat16_attention() == "by heads"
+    return kernel == "convolution" and convolution_serves(query, query)
+
+
+@functools.cache
+def fastest_bfloat16_attention() -> str:
+    """Say which is the fastest in bfloat16 on this machine at the size that matters: "fused" or "by heads"."""
+    ways: dict[str, Callable[..., torch.Tensor]] = {
+        "fused": F.scaled_dot_product_attention,
+        "by heads": functools.partial(attention_by_heads, kernel="linear"),
+    }
+    return measured_choice("bfloat16_attention", ways, shapes=[(1, 16, 1370, 64)] * 3, dtype=torch.bfloat16)

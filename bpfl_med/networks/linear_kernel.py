@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import functools
-import json
-import logging
-import os
-import platform
-import time
-from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import torch
 import torch.nn.functional as F
 
-from bpfl_med.atomic_files import replaced_file
-
-logger = logging.getLogger(__name__)
+from bpfl_med.networks.measured_choice import measured_choice
 
 Kernel = Literal["linear", "convolution"]
 KernelSetting = Literal["auto", "linear", "convolution"]
-
-_MARGIN = 1.25  # how much faster the convolution must be: far from the noise of a measurement, so that it repeats
-_TRIALS = 7
 
 
 def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, kernel: Kernel) -> torch.Tensor:
@@ -76,66 +65,9 @@ def choose_kernel(setting: KernelSetting, parameter: torch.Tensor) -> Kernel:
 
 @functools.cache
 def fastest_kernel() -> Kernel:
-    """Give the fastest kernel on this machine, remembered from an earlier process or measured now.
-
-    The kernels round differently, so a choice that changed from run to run would change the bytes of results. It is
-    therefore made once for a processor and a PyTorch version, with a clear margin, and kept in
-    `$XDG_CACHE_HOME/bpfl_med/linear_kernel.json` (`~/.cache` by default). Deleting the file has it measured anew.
-    """
+    """Give the fastest kernel on this machine, see :func:`~bpfl_med.networks.measured_choice.measured_choice`."""
     if not torch.backends.mkldnn.is_available():
         return "linear"
-    machine = f"{processor_name()}, torch {torch.__version__}"
-    file = _memory_file()
-    choices = _remembered(file)
-    if choices.get(machine) not in get_args(Kernel):
-        choices[machine] = _measured_kernel()
-        try:
-            with replaced_file(file) as scratch:
-                scratch.write_text(json.dumps(choices, indent=2) + "\n")
-        except OSError as error:
-            logger.info("The choice of the linear kernel could not be kept for the next run: %s", error)
-    return choices[machine]
-
-
-@torch.no_grad()
-@torch.autocast("cpu", enabled=False)
-def _measured_kernel() -> Kernel:
-    """Time both kernels in turn on a layer of the size that matters, and compare what they give."""
-    generator = torch.Generator().manual_seed(0)
-    x, weight = (torch.randn(1024, 1024, generator=generator, dtype=torch.float32, device="cpu") for _ in range(2))
-    best = dict.fromkeys(get_args(Kernel), float("inf"))
-    for _ in range(_TRIALS):
-        for kernel in best:
-            best[kernel] = min(best[kernel], _seconds(x, weight, kernel))
-    agree = torch.allclose(linear(x, weight, None, "convolution"), linear(x, weight, None, "linear"), atol=1e-2)
-    return "convolution" if agree and best["linear"] > _MARGIN * best["convolution"] else "linear"
-
-
-def _seconds(x: torch.Tensor, weight: torch.Tensor, kernel: Kernel) -> float:
-    started = time.perf_counter()
-    linear(x, weight, None, kernel)
-    return time.perf_counter() - started
-
-
-def _memory_file() -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "bpfl_med" / "linear_kernel.json"
-
-
-def _remembered(file: Path) -> dict[str, Kernel]:
-    try:
-        choices = json.loads(file.read_text())
-    except (OSError, ValueError):
-        return {}
-    return choices if isinstance(choices, dict) else {}
-
-
-def processor_name() -> str:
-    """Name the processor as exactly as the system does."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    keys = ("model name", "cpu family", "model", "CPU implementer", "CPU part")
-    told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    return " ".join(told[key] for key in keys if key in told) or platform.machine()
+    ways = {kernel: functools.partial(linear, bias=None, kernel=kernel) for kernel in get_args(Kernel)}
+    chosen = measured_choice("linear_kernel", ways, shapes=((1024, 1024), (1024, 1024)), dtype=torch.float32)
+    return cast(Kernel, chosen)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from bpfl_med.networks import attention as module
-from bpfl_med.networks.attention import attention, attention_by_heads
+from bpfl_med.networks.attention import attention, attention_by_heads, fastest_bfloat16_attention
 from bpfl_med.networks.linear_kernel import Kernel
 
 
@@ -46,18 +49,18 @@ def test_gradients_are_those_of_pytorch(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize(
-    ("dtype", "kernel", "n_tokens", "by_heads"),
+    ("dtype", "kernel", "fastest", "n_tokens", "by_heads"),
     [
-        (torch.float32, "convolution", 512, True),
-        (torch.float32, "convolution", 511, False),  # few tokens
-        (torch.float32, "linear", 512, False),  # fused attention is as fast as the machine
-        (torch.bfloat16, "convolution", 512, True),
-        (torch.bfloat16, "linear", 512, False),
-        (torch.float64, "convolution", 512, False),
+        (torch.float32, "convolution", "fused", 512, True),
+        (torch.float32, "convolution", "by heads", 511, False),  # few tokens
+        (torch.float32, "linear", "by heads", 512, False),  # fused attention is as fast as the machine
+        (torch.bfloat16, "linear", "by heads", 512, True),
+        (torch.bfloat16, "convolution", "fused", 512, False),
+        (torch.float64, "convolution", "by heads", 512, False),
     ],
 )
 def test_by_heads_where_fused_attention_is_slow(
-    dtype: torch.dtype, kernel: Kernel, n_tokens: int, by_heads: bool, monkeypatch: pytest.MonkeyPatch
+    dtype: torch.dtype, kernel: Kernel, fastest: str, n_tokens: int, by_heads: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[Kernel] = []
 
@@ -66,6 +69,7 @@ def test_by_heads_where_fused_attention_is_slow(
         return attention_by_heads(*tensors, kernel=kernel)
 
     monkeypatch.setattr(module, "attention_by_heads", counted)
+    monkeypatch.setattr(module, "fastest_bfloat16_attention", lambda: fastest)
     query, key, value = tokens(dtype, n_tokens)
     found = attention(query, key, value, None, kernel=kernel)
     torch.testing.assert_close(found, F.scaled_dot_product_attention(query, key, value), rtol=0, atol=0.02)
@@ -73,3 +77,22 @@ def test_by_heads_where_fused_attention_is_slow(
     everything = torch.ones(n_tokens, n_tokens, dtype=torch.bool)
     attention(query, key, value, everything, kernel=kernel)  # with a mask always the fused one
     assert len(calls) == by_heads
+
+
+def test_the_fastest_in_bfloat16_is_measured_and_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    fastest_bfloat16_attention.cache_clear()
+    try:
+        fastest = fastest_bfloat16_attention()
+    finally:
+        fastest_bfloat16_attention.cache_clear()
+    assert fastest in ("fused", "by heads")
+    (answers,) = json.loads((tmp_path / "bpfl_med" / "fastest.json").read_text()).values()
+    assert answers == {"bfloat16_attention": fastest}
+
+
+def test_an_export_holds_fused_attention(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "fastest_bfloat16_attention", lambda: "by heads")
+    query, key, value = tokens(torch.bfloat16, 512)
+    traced = torch.jit.trace(lambda q, k, v: attention(q, k, v, None, kernel="linear"), (query, key, value))
+    assert "aten::scaled_dot_product_attention" in {node.kind() for node in traced.inlined_graph.nodes()}

@@ -1,0 +1,100 @@
+"""Which of several ways of computing is the fastest on this machine, found out once and remembered."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from bpfl_med.atomic_files import replaced_file
+
+logger = logging.getLogger(__name__)
+
+_MARGIN = 1.25  # how much faster another way must be: far from the noise of a measurement, so that it repeats
+_TRIALS = 7
+
+
+def measured_choice(
+    question: str,
+    ways: Mapping[str, Callable[..., torch.Tensor]],
+    *,
+    shapes: Sequence[Sequence[int]],
+    dtype: torch.dtype,
+) -> str:
+    """Give the name of the fastest way on this machine's CPU, remembered from an earlier process or measured now.
+
+    The ways round differently, so a choice that changed from run to run would change the bytes of results. It is
+    therefore made once for a processor and a PyTorch version, with a clear margin, and kept in
+    `$XDG_CACHE_HOME/bpfl_med/fastest.json` (`~/.cache` by default). Deleting the file has it measured anew.
+
+    Args:
+        question: what is chosen, for the file.
+        ways: functions of the same random tensors by name, the one to prefer first.
+        shapes: of the tensors.
+        dtype: of the tensors.
+    """
+    machine = f"{processor_name()}, torch {torch.__version__}"
+    file = _memory_file()
+    choices = _remembered(file)
+    answers = choices.get(machine)
+    answers = answers if isinstance(answers, dict) else {}
+    if answers.get(question) not in ways:
+        answers[question] = _fastest(ways, shapes, dtype)
+        try:
+            with replaced_file(file) as scratch:
+                scratch.write_text(json.dumps(choices | {machine: answers}, indent=2) + "\n")
+        except OSError as error:
+            logger.info("The choice of the %s could not be kept for the next run: %s", question, error)
+    return answers[question]
+
+
+def processor_name() -> str:
+    """Name the processor as exactly as the system does."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    keys = ("model name", "cpu family", "model", "CPU implementer", "CPU part")
+    told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    return " ".join(told[key] for key in keys if key in told) or platform.machine()
+
+
+@torch.no_grad()
+@torch.autocast("cpu", enabled=False)
+def _fastest(
+    ways: Mapping[str, Callable[..., torch.Tensor]], shapes: Sequence[Sequence[int]], dtype: torch.dtype
+) -> str:
+    """Time all ways in turn, and compare what they give."""
+    generator = torch.Generator().manual_seed(0)
+    tensors = [
+        torch.randn(*shape, generator=generator, dtype=torch.float32, device="cpu").to(dtype) for shape in shapes
+    ]
+    best = dict.fromkeys(ways, float("inf"))
+    for _ in range(_TRIALS):
+        for name, way in ways.items():
+            started = time.perf_counter()
+            way(*tensors)
+            best[name] = min(best[name], time.perf_counter() - started)
+    preferred = next(iter(ways))
+    fastest = min(best, key=best.__getitem__)
+    agree = torch.allclose(ways[fastest](*tensors).float(), ways[preferred](*tensors).float(), atol=1e-2)
+    return fastest if agree and best[preferred] > _MARGIN * best[fastest] else preferred
+
+
+def _memory_file() -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "bpfl_med" / "fastest.json"
+
+
+def _remembered(file: Path) -> dict[str, dict[str, str]]:
+    try:
+        choices = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return choices if isinstance(choices, dict) else {}
