@@ -43,7 +43,8 @@ def attention_by_heads(query: torch.Tensor, key: torch.Tensor, value: torch.Tens
     heads = []
     query = query * query.shape[-1] ** -0.5
     for queries, keys, values in zip(*(part.flatten(0, 1) for part in (query, key, value)), strict=True):
-        values = values.T.contiguous()
+        # A convolution would copy them for every part; a product in bfloat16 takes them as they lie.
+        values = values.T if values.dtype == torch.bfloat16 else values.T.contiguous()
         weights = (linear(some, keys, None, kernel).softmax(-1) for some in queries.split(_QUERIES))
         heads.append(torch.cat([linear(some, values, None, kernel) for some in weights]))
     return torch.stack(heads).unflatten(0, query.shape[:2])

@@ -9,6 +9,7 @@ from torch import nn
 
 from bpfl_med.networks.attention import attention
 from bpfl_med.networks.linear_kernel import Kernel
+from bpfl_med.networks.transformer_block import activate
 
 # oneDNN cuts a product into blocks of rows, badly for some numbers of rows: 1369, those of 37 x 37 patches, take a
 # fifth longer than 1370, and 577 a third longer than 576. No multiple of 32 was slow.
@@ -40,22 +41,19 @@ def coarse_block(
         return torch.cat([coarse_block(block, image, dtype, kernel=kernel) for image in tokens.split(1)])
     layer, perceptron = block.attn, block.mlp
     normed = block.ln_1(tokens)
-    common, own = _centred_linear(normed, layer.in_proj_weight, layer.in_proj_bias, dtype)
-    common_query, _, common_value = common.chunk(3, -1)
-    own_query, own_key, own_value = own.chunk(3, -1)
+    mean = normed.mean(1, keepdim=True)
+    common_query, _, common_value = F.linear(mean, layer.in_proj_weight, layer.in_proj_bias).chunk(3, -1)
+    own_query, own_key, own_value = _coarse_product(normed - mean, layer.in_proj_weight, dtype).chunk(3, -1)
     # What is common to all keys changes no softmax, and the weights of the values add up to 1.
     query, key, value = (
         part.unflatten(-1, (layer.num_heads, -1)).transpose(1, 2)
         for part in (own_query.float().add_(common_query).to(dtype), own_key, own_value)
     )
-    attended = attention(query, key, value, None, kernel=kernel).transpose(1, 2).flatten(2)[:, 1:]
-    class_token, patches = tokens[:, :1], tokens[:, 1:]
-    class_token = class_token + block.ls_1(layer.out_proj(class_token_attention(layer, normed)))
-    class_token = class_token + block.ls_2(perceptron(block.ln_2(class_token)))
-    patches = patches + block.ls_1(_coarse_linear(attended.float().add_(common_value), layer.out_proj, dtype))
-    hidden = perceptron.gelu(_coarse_linear(block.ln_2(patches), perceptron.c_fc, dtype))
-    patches = patches + block.ls_2(_coarse_linear(hidden, perceptron.c_proj, dtype))
-    return torch.cat([class_token, patches], dim=1)
+    attended = attention(query, key, value, None, kernel=kernel).transpose(1, 2).flatten(2).float().add_(common_value)
+    attended[:, :1] = class_token_attention(layer, normed)
+    tokens = tokens + block.ls_1(_coarse_linear(attended, layer.out_proj, dtype))
+    hidden = activate(perceptron.gelu, _coarse_linear(block.ln_2(tokens), perceptron.c_fc, dtype))
+    return tokens + block.ls_2(_coarse_linear(hidden, perceptron.c_proj, dtype))
 
 
 def class_token_attention(layer: nn.MultiheadAttention, tokens: torch.Tensor) -> torch.Tensor:
@@ -79,20 +77,19 @@ def class_token_attention(layer: nn.MultiheadAttention, tokens: torch.Tensor) ->
     return (torch.einsum("mhw,hcw->mhc", mean, to_value) + value_bias).flatten(1).unsqueeze(1)
 
 
-def _centred_linear(
-    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, dtype: torch.dtype
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Compute W x + b of tokens [M, T, width] as what all have in common [M, 1, N] and the rest, coarse [M, T, N]."""
-    mean = x.mean(1, keepdim=True)
+def _coarse_linear(tokens: torch.Tensor, layer: nn.Linear, dtype: torch.dtype) -> torch.Tensor:
+    """Compute W x + b of tokens [M, 1 + S, width] in float32, rounding only how patches differ from their mean."""
+    mean = tokens[:, 1:].mean(1, keepdim=True)
+    class_token, common = layer(torch.cat([tokens[:, :1], mean], dim=1)).split(1, dim=1)
+    found = _coarse_product(tokens - mean, layer.weight, dtype).float().add_(common)
+    found[:, :1] = class_token
+    return found
+
+
+def _coarse_product(x: torch.Tensor, weight: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Compute W x of tokens [M, T, width] in another type."""
     n_tokens = x.shape[1]
     n_filled = -n_tokens % _ROWS if x.device.type == "cpu" else 0
-    rest = x.new_empty(len(x), n_tokens + n_filled, x.shape[-1], dtype=dtype)
-    rest[:, :n_tokens] = x - mean
-    rest[:, n_tokens:] = 0
-    return F.linear(mean, weight, bias), F.linear(rest, weight.to(dtype))[:, :n_tokens]
-
-
-def _coarse_linear(x: torch.Tensor, layer: nn.Linear, dtype: torch.dtype) -> torch.Tensor:
-    """Compute a linear layer of tokens [M, T, width] with both parts of :func:`_centred_linear` in one, in float32."""
-    common, own = _centred_linear(x, layer.weight, layer.bias, dtype)
-    return own.float().add_(common)
+    rows = x.new_zeros(len(x), n_tokens + n_filled, x.shape[-1], dtype=dtype)
+    rows[:, :n_tokens] = x
+    return F.linear(rows, weight.to(dtype))[:, :n_tokens]

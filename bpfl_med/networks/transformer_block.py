@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import torch
-from open_clip.transformer import ResidualAttentionBlock
+import torch.nn.functional as F
+from open_clip.transformer import QuickGELU, ResidualAttentionBlock
+from torch import nn
 
 from bpfl_med.networks.attention import attention
 from bpfl_med.networks.linear_kernel import Kernel, linear
@@ -41,5 +43,15 @@ def transformer_block(
     attended = attention(query, key, value, mask, kernel=kernel).transpose(1, 2).flatten(2)
     tokens = tokens + block.ls_1(linear(attended, layer.out_proj.weight, layer.out_proj.bias, kernel))
     hidden = linear(block.ln_2(tokens), perceptron.c_fc.weight, perceptron.c_fc.bias, kernel)
-    hidden = linear(perceptron.gelu(hidden), perceptron.c_proj.weight, perceptron.c_proj.bias, kernel)
+    hidden = linear(activate(perceptron.gelu, hidden), perceptron.c_proj.weight, perceptron.c_proj.bias, kernel)
     return tokens + block.ls_2(hidden)
+
+
+def activate(activation: nn.Module, hidden: torch.Tensor) -> torch.Tensor:
+    """Apply the activation of a perceptron to its hidden layer, whose memory may be overwritten.
+
+    QuickGELU(x) = x sigmoid(1.702 x) = SiLU(1.702 x) / 1.702, which PyTorch computes in half the time.
+    """
+    if isinstance(activation, QuickGELU):
+        return F.silu(hidden.mul_(1.702)).div_(1.702)
+    return activation(hidden)
