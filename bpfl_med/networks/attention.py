@@ -20,8 +20,8 @@ def attention(
 ) -> torch.Tensor:
     """Compute softmax(Q K^T / sqrt(width)) V.
 
-    PyTorch's fused attention does, but on a CPU where its matrix products reach half of what the machine can do: in
-    float32 where linear layers run as convolutions, in bfloat16 where a measurement says so.
+    PyTorch's fused attention does, but where a measurement on this machine says that its matrix products reach but half
+    of what a CPU can do: in bfloat16, and in float32 where linear layers run as convolutions.
 
     Args:
         query: Q [M, heads, T, width].
@@ -53,16 +53,17 @@ def attention_by_heads(query: torch.Tensor, key: torch.Tensor, value: torch.Tens
 def _fused_is_slow(query: torch.Tensor, kernel: Kernel) -> bool:
     if query.device.type != "cpu" or torch.jit.is_tracing() or torch.compiler.is_compiling():
         return False
-    if query.dtype == torch.bfloat16:
-        return fastest_bfloat16_attention() == "by heads"
-    return kernel == "convolution" and convolution_serves(query, query)
+    if query.dtype == torch.bfloat16 or (kernel == "convolution" and convolution_serves(query, query)):
+        return fastest_attention(query.dtype) == "by heads"
+    return False
 
 
 @functools.cache
-def fastest_bfloat16_attention() -> str:
-    """Say which is the fastest in bfloat16 on this machine at the size that matters: "fused" or "by heads"."""
+def fastest_attention(dtype: torch.dtype) -> str:
+    """Say which is the fastest on this machine's CPU at the size that matters: "fused" or "by heads"."""
     ways: dict[str, Callable[..., torch.Tensor]] = {
         "fused": F.scaled_dot_product_attention,
-        "by heads": functools.partial(attention_by_heads, kernel="linear"),
+        "by heads": functools.partial(attention_by_heads, kernel="convolution"),
     }
-    return measured_choice("bfloat16_attention", ways, shapes=[(1, 16, 1370, 64)] * 3, dtype=torch.bfloat16)
+    name = str(dtype).removeprefix("torch.")
+    return measured_choice(f"{name}_attention", ways, shapes=[(1, 16, 1370, 64)] * 3, dtype=dtype)

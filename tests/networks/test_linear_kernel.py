@@ -12,9 +12,16 @@ import torch
 from torch import Tensor
 
 from bpfl_med.networks import BayesPFL
+from bpfl_med.networks import linear_kernel as module
 from bpfl_med.networks.linear_kernel import Kernel, choose_kernel, fastest_kernel, linear
 
 KERNELS = get_args(Kernel)
+
+
+@pytest.fixture(autouse=True)
+def small_products_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let convolutions serve products as small as those of these tests."""
+    monkeypatch.setattr(module, "_LEAST_OPERATIONS", 0)
 
 
 @pytest.fixture
@@ -46,6 +53,17 @@ class TestLinear:
             torch.testing.assert_close(linear(x, weight, bias, kernel), (expected + bias).float(), rtol=0, atol=1e-5)
         finally:
             torch.set_num_threads(before)
+
+    def test_a_small_product_is_left_to_pytorch(
+        self, layer: tuple[Tensor, ...], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        x, weight, bias = layer
+        operations = 2 * 2 * 5 * 48 * 32
+        for least, n_convolutions in ((operations, 1), (operations + 1, 0)):
+            monkeypatch.setattr(module, "_LEAST_OPERATIONS", least)
+            with torch.profiler.profile() as profile:
+                linear(x, weight, bias, "convolution")
+            assert [event.name for event in profile.events()].count("aten::conv2d") == n_convolutions
 
     def test_gradients(self, layer: tuple[Tensor, ...]) -> None:
         gradients = []

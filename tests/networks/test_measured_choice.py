@@ -50,6 +50,19 @@ def test_the_first_is_preferred_to_one_that_is_as_fast(file: Path) -> None:
     assert choice(one=slow, other=slow) == "one"
 
 
+def test_the_answer_of_a_process_that_was_faster_counts(file: Path) -> None:
+    """Processes that start together must not choose differently."""
+    machine = f"{processor_name()}, torch {torch.__version__}"
+
+    def meanwhile(x: Tensor) -> Tensor:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps({machine: {"sum": "slow"}}))
+        return quick(x)
+
+    assert choice(slow=slow, quick=meanwhile) == "slow"
+    assert json.loads(file.read_text()) == {machine: {"sum": "slow"}}
+
+
 def test_a_way_that_gives_something_else_is_not_chosen(file: Path) -> None:
     assert choice(slow=slow, wrong=wrong) == "slow"
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
 from bpfl_med.checkpoints import load_bayes_pfl
-from bpfl_med.networks import BayesPFL
+from bpfl_med.networks import BayesPFL, linear_kernel
 from bpfl_med.networks.linear_kernel import Kernel
 
 
@@ -24,7 +25,7 @@ def settings(tiny_a: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module", params=get_args(Kernel))
-def network(request: pytest.FixtureRequest, tiny_a: Path, settings: dict[str, Any]) -> BayesPFL:
+def network(request: pytest.FixtureRequest, tiny_a: Path, settings: dict[str, Any]) -> Iterator[BayesPFL]:
     network = load_bayes_pfl(
         tiny_a / "clip.pt",
         tiny_a / "prompts.pth",
@@ -33,4 +34,6 @@ def network(request: pytest.FixtureRequest, tiny_a: Path, settings: dict[str, An
         n_samples=settings["sample_num"],
     )
     network.backbone.linear_kernel = request.param
-    return network
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(linear_kernel, "_LEAST_OPERATIONS", 0)  # all products of the tiny network are small
+        yield network
