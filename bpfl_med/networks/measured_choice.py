@@ -34,7 +34,8 @@ def measured_choice(
 
     The ways round differently, so a choice that changed from run to run would change the bytes of results. It is
     therefore made once for a processor and a PyTorch version and kept in `$XDG_CACHE_HOME/bpfl_med/fastest.json`
-    (`~/.cache` by default). Deleting the file has it measured anew.
+    (`~/.cache` by default). Deleting the file has it measured anew. Where nothing can be kept there, each process
+    measures for itself.
 
     Args:
         question: what is chosen, for the file.
