@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor
 
+from bpfl_med.networks import measured_choice as module
 from bpfl_med.networks.measured_choice import measured_choice, processor_name
 
-
-def quick(x: Tensor) -> Tensor:
-    return x + x
+Way = Callable[[Tensor], Tensor]
 
 
-def slow(x: Tensor) -> Tensor:
-    for _ in range(100):
-        x.sin()
-    return x + x
+class Clock:
+    """A clock that ways of computing a sum move on by as long as they say, so that no test depends on the machine."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def way(self, *seconds: float, error: float = 0.0) -> Way:
+        """Give a way that takes so long, in turn."""
+        turns = [*seconds]
+
+        def add(x: Tensor) -> Tensor:
+            self.seconds += turns[0] if len(turns) == 1 else turns.pop(0)
+            return x + x + error
+
+        return add
 
 
-def wrong(x: Tensor) -> Tensor:
-    return x
-
-
-WAYS = {"slow": slow, "quick": quick}
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: clock.seconds))
+    return clock
 
 
 @pytest.fixture
@@ -36,38 +48,54 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "bpfl_med" / "fastest.json"
 
 
-def choice(question: str = "sum", **ways: object) -> str:
-    return measured_choice(question, ways or WAYS, shapes=[(100, 100)], dtype=torch.float32)  # type: ignore[arg-type]
+@pytest.fixture
+def choice(file: Path, clock: Clock) -> Callable[..., str]:
+    """Choose between a slow way and a quick one, or others."""
+
+    def choose(question: str = "sum", **ways: Way) -> str:
+        ways = ways or {"slow": clock.way(2.0), "quick": clock.way(1.0)}
+        return measured_choice(question, ways, shapes=[(10, 10)], dtype=torch.float32)
+
+    return choose
 
 
-def test_it_is_the_fastest_and_is_remembered(file: Path) -> None:
+def test_it_is_the_fastest_and_is_remembered(file: Path, choice: Callable[..., str]) -> None:
     assert choice() == "quick"
     machine = f"{processor_name()}, torch {torch.__version__}"
     assert json.loads(file.read_text()) == {machine: {"sum": "quick"}}
 
 
-def test_the_first_is_preferred_to_one_that_is_as_fast(file: Path) -> None:
-    assert choice(one=slow, other=slow) == "one"
+@pytest.mark.parametrize(("seconds", "expected"), [(2.0, "one"), (1.91, "one"), (1.9, "other")])
+def test_the_first_is_preferred_to_one_that_is_hardly_faster(
+    seconds: float, expected: str, clock: Clock, choice: Callable[..., str]
+) -> None:
+    assert choice(one=clock.way(2.0), other=clock.way(seconds)) == expected
 
 
-def test_the_answer_of_a_process_that_was_faster_counts(file: Path) -> None:
+def test_the_fastest_trial_counts(clock: Clock, choice: Callable[..., str]) -> None:
+    """A busy machine disturbs some of them."""
+    assert choice(one=clock.way(2.0), other=clock.way(9.0, 9.0, 1.0, 9.0)) == "other"
+
+
+def test_the_answer_of_a_process_that_was_faster_counts(file: Path, clock: Clock, choice: Callable[..., str]) -> None:
     """Processes that start together must not choose differently."""
     machine = f"{processor_name()}, torch {torch.__version__}"
 
     def meanwhile(x: Tensor) -> Tensor:
         file.parent.mkdir(exist_ok=True)
         file.write_text(json.dumps({machine: {"sum": "slow"}}))
-        return quick(x)
+        return x + x
 
-    assert choice(slow=slow, quick=meanwhile) == "slow"
+    assert choice(slow=clock.way(2.0), quick=meanwhile) == "slow"
     assert json.loads(file.read_text()) == {machine: {"sum": "slow"}}
 
 
-def test_a_way_that_gives_something_else_is_not_chosen(file: Path) -> None:
-    assert choice(slow=slow, wrong=wrong) == "slow"
+@pytest.mark.parametrize("error", [0.5, float("nan")])
+def test_a_way_that_gives_something_else_is_not_chosen(error: float, clock: Clock, choice: Callable[..., str]) -> None:
+    assert choice(slow=clock.way(2.0), wrong=clock.way(1.0, error=error)) == "slow"
 
 
-def test_it_is_that_of_an_earlier_process(file: Path) -> None:
+def test_it_is_that_of_an_earlier_process(file: Path, choice: Callable[..., str]) -> None:
     """A file with the slow way: were the choice measured again, it would not be followed."""
     choice()
     content = file.read_text().replace("quick", "slow")
@@ -76,7 +104,7 @@ def test_it_is_that_of_an_earlier_process(file: Path) -> None:
     assert file.read_text() == content
 
 
-def test_other_questions_and_machines_are_kept(file: Path) -> None:
+def test_other_questions_and_machines_are_kept(file: Path, choice: Callable[..., str]) -> None:
     choice()
     known = {"another machine": {"sum": "slow"}} | json.loads(file.read_text())
     file.write_text(json.dumps(known))
@@ -85,7 +113,7 @@ def test_other_questions_and_machines_are_kept(file: Path) -> None:
     assert json.loads(file.read_text()) == known | {machine: {"sum": "quick", "double": "quick"}}
 
 
-def test_an_answer_that_is_no_way_is_measured_anew(file: Path) -> None:
+def test_an_answer_that_is_no_way_is_measured_anew(file: Path, choice: Callable[..., str]) -> None:
     choice()
     file.write_text(file.read_text().replace("quick", "another"))
     assert choice() == "quick"
@@ -93,14 +121,14 @@ def test_an_answer_that_is_no_way_is_measured_anew(file: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff"])
-def test_a_damaged_file_is_replaced(content: bytes, file: Path) -> None:
+def test_a_damaged_file_is_replaced(content: bytes, file: Path, choice: Callable[..., str]) -> None:
     file.parent.mkdir()
     file.write_bytes(content)
     assert choice() == "quick"
     assert list(json.loads(file.read_text()).values()) == [{"sum": "quick"}]
 
 
-def test_a_damaged_answer_is_replaced(file: Path) -> None:
+def test_a_damaged_answer_is_replaced(file: Path, choice: Callable[..., str]) -> None:
     choice()
     machine = next(iter(json.loads(file.read_text())))
     file.write_text(json.dumps({machine: "quick"}))
@@ -108,6 +136,6 @@ def test_a_damaged_answer_is_replaced(file: Path) -> None:
     assert json.loads(file.read_text()) == {machine: {"sum": "quick"}}
 
 
-def test_a_cache_that_cannot_be_written_does_no_harm(file: Path) -> None:
+def test_a_cache_that_cannot_be_written_does_no_harm(file: Path, choice: Callable[..., str]) -> None:
     file.parent.write_text("a file where a folder should be")
     assert choice() == "quick"
