@@ -20,8 +20,9 @@ def attention(
 ) -> torch.Tensor:
     """Compute softmax(Q K^T / sqrt(width)) V.
 
-    PyTorch's fused attention does, but where a measurement on this machine says that its matrix products reach but half
-    of what a CPU can do: in bfloat16, and in float32 where linear layers run as convolutions.
+    PyTorch's fused attention does, but on a CPU where a measurement says that head by head is faster, since its matrix
+    products reach half of what some processors can do: in bfloat16, and in float32 where linear layers may run as
+    convolutions.
 
     Args:
         query: Q [M, heads, T, width].

@@ -34,8 +34,7 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, ker
         [..., N], in the type of the weights.
     """
     x = x.to(weight.dtype)
-    is_small = 2 * x.numel() * len(weight) < _LEAST_OPERATIONS
-    if kernel == "linear" or is_small or not convolution_serves(x, weight):
+    if kernel == "linear" or not convolution_serves(x, weight) or 2 * x.numel() * len(weight) < _LEAST_OPERATIONS:
         return F.linear(x, weight, bias)
     rows = x.reshape(1, -1, 1, x.shape[-1]).permute(0, 3, 1, 2)  # [1, K, rows, 1], channels last
     # Dilating a kernel of one pixel changes nothing but makes PyTorch choose oneDNN with a single thread, too.

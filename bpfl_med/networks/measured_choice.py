@@ -16,9 +16,7 @@ from bpfl_med.atomic_files import replaced_file
 
 logger = logging.getLogger(__name__)
 
-_MARGIN = (
-    1.05  # how much faster than the preferred way another must be: what a measurement on a busy machine may be off
-)
+_MARGIN = 1.05  # how much faster than the preferred way another must be; noise makes less of equal ones
 _TRIALS = 7
 _LARGEST_DIFFERENCE = 0.02  # of the largest value, between ways that are right but round in their own order
 
