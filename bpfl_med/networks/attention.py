@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from bpfl_med.networks.linear_kernel import Kernel, convolution_serves, linear
+from bpfl_med.networks.linear_kernel import LEAST_OPERATIONS, Kernel, convolution_serves, linear
 from bpfl_med.networks.measured_choice import measured_choice
 
 _MANY_TOKENS = 512  # from which on the products of one head are large enough to pay for a call each
@@ -34,7 +34,7 @@ def attention(
     Returns:
         [M, heads, T, width]; the two ways differ by rounding alone.
     """
-    if mask is None and query.shape[-2] >= _MANY_TOKENS and _fused_is_slow(query, kernel):
+    if mask is None and runs_by_heads(query, kernel):
         return attention_by_heads(query, key, value, kernel=kernel)
     return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
@@ -51,10 +51,16 @@ def attention_by_heads(query: torch.Tensor, key: torch.Tensor, value: torch.Tens
     return torch.stack(heads).unflatten(0, query.shape[:2])
 
 
-def _fused_is_slow(query: torch.Tensor, kernel: Kernel) -> bool:
+def runs_by_heads(query: torch.Tensor, kernel: Kernel) -> bool:
+    """Say whether :func:`attention` without a mask goes head by head for queries [M, heads, T, width]."""
+    n_tokens = query.shape[-2]
+    if n_tokens < _MANY_TOKENS:
+        return False
     if query.device.type != "cpu" or torch.jit.is_tracing() or torch.compiler.is_compiling():
         return False
-    if query.dtype == torch.bfloat16 or (kernel == "convolution" and convolution_serves(query, query)):
+    part = 2 * min(n_tokens, _QUERIES) * n_tokens * query.shape[-1]
+    by_convolution = kernel == "convolution" and part >= LEAST_OPERATIONS and convolution_serves(query, query)
+    if query.dtype == torch.bfloat16 or by_convolution:
         return fastest_attention(query.dtype) == "by heads"
     return False
 

@@ -11,8 +11,8 @@ from bpfl_med.networks.attention import attention
 from bpfl_med.networks.linear_kernel import Kernel
 from bpfl_med.networks.transformer_block import activate
 
-# oneDNN cuts a product into blocks of rows, badly for some numbers of rows: 1369, those of 37 x 37 patches, take a
-# fifth longer than 1370, and 577 a third longer than 576. No multiple of 32 was slow.
+# oneDNN cuts a product into blocks of rows, badly for some numbers of rows: 1369 take a fifth longer than 1370,
+# and 577, those of 336 pixels, a third longer than 576. No multiple of 32 was slow.
 _ROWS = 32
 
 

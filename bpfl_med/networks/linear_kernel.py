@@ -13,7 +13,7 @@ from bpfl_med.networks.measured_choice import measured_choice
 Kernel = Literal["linear", "convolution"]
 KernelSetting = Literal["auto", "linear", "convolution"]
 
-_LEAST_OPERATIONS = 1e8  # of a product that pays for what a convolution costs beside it, 0.1 ms and more
+LEAST_OPERATIONS = 1e8  # of a product that pays for what a convolution costs beside it, 0.1 ms and more
 
 
 def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, kernel: Kernel) -> torch.Tensor:
@@ -22,7 +22,8 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, ker
     PyTorch gives a float32 linear layer to MKL, which uses half of what some processors can do; it gives a convolution
     to oneDNN, which uses all of it. A linear layer is a convolution with a kernel of one pixel over rows of pixels.
     The convolution serves large products of float32 on a CPU only; elsewhere, under autocast, and in exports and
-    compiled graphs (which must not depend on the machine that made them) both kernels are the plain linear layer.
+    compiled graphs (which must not depend on the machine that made them) both kernels are the plain linear layer. What
+    is large depends on all rows, so that a batch may round otherwise than its images alone.
 
     Args:
         x: [..., K].
@@ -34,7 +35,7 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, ker
         [..., N], in the type of the weights.
     """
     x = x.to(weight.dtype)
-    if kernel == "linear" or not convolution_serves(x, weight) or 2 * x.numel() * len(weight) < _LEAST_OPERATIONS:
+    if kernel == "linear" or not convolution_serves(x, weight) or 2 * x.numel() * len(weight) < LEAST_OPERATIONS:
         return F.linear(x, weight, bias)
     rows = x.reshape(1, -1, 1, x.shape[-1]).permute(0, 3, 1, 2)  # [1, K, rows, 1], channels last
     # Dilating a kernel of one pixel changes nothing but makes PyTorch choose oneDNN with a single thread, too.

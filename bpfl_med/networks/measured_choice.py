@@ -49,7 +49,7 @@ def measured_choice(
     chosen = _fastest(ways, shapes, dtype)
     choices = _remembered(file)
     answers = choices.setdefault(machine, {})
-    if answers.get(question) in ways:  # a process that started beside this one has been faster; all must agree
+    if answers.get(question) in ways:  # a process that started beside this one has been faster
         return answers[question]
     answers[question] = chosen
     try:
@@ -108,4 +108,8 @@ def _remembered(file: Path) -> dict[str, dict[str, str]]:
         return {}
     if not isinstance(choices, dict):
         return {}
-    return {machine: answers for machine, answers in choices.items() if isinstance(answers, dict)}
+    return {
+        machine: {question: answer for question, answer in answers.items() if isinstance(answer, str)}
+        for machine, answers in choices.items()
+        if isinstance(answers, dict)
+    }

@@ -50,8 +50,9 @@ def transformer_block(
 def activate(activation: nn.Module, hidden: torch.Tensor) -> torch.Tensor:
     """Apply the activation of a perceptron to its hidden layer, whose memory may be overwritten.
 
-    QuickGELU(x) = x sigmoid(1.702 x) = SiLU(1.702 x) / 1.702, which PyTorch computes in half the time.
+    QuickGELU(x) = x sigmoid(1.702 x) = SiLU(1.702 x) / 1.702, which PyTorch computes in half the time;
+    in float16, 1.702 x can be infinite.
     """
-    if isinstance(activation, QuickGELU):
+    if isinstance(activation, QuickGELU) and hidden.dtype != torch.float16:
         return F.silu(hidden.mul_(1.702)).div_(1.702)
     return activation(hidden)

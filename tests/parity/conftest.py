@@ -35,5 +35,5 @@ def network(request: pytest.FixtureRequest, tiny_a: Path, settings: dict[str, An
     )
     network.backbone.linear_kernel = request.param
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(linear_kernel, "_LEAST_OPERATIONS", 0)  # all products of the tiny network are small
+        patch.setattr(linear_kernel, "LEAST_OPERATIONS", 0)  # all products of the tiny network are small
         yield network
