@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import copy
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import open_clip
@@ -14,6 +17,10 @@ from bpfl_med.networks import CLIPBackbone
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # each worker has a core; more threads than cores wait for one another
+else:
+    # What is measured on a machine that is busy with tests must not stay in the user's cache.
+    os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="bpfl-med-tests-")
+    atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

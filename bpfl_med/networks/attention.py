@@ -4,42 +4,56 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import Literal, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 
-from bpfl_med.networks.linear_kernel import LEAST_OPERATIONS, Kernel, convolution_serves, linear
+from bpfl_med.networks.linear_kernel import LEAST_OPERATIONS, LinearKernel, computes_on_cpu, linear
 from bpfl_med.networks.measured_choice import measured_choice
+
+AttentionKernel = Literal["fused", "by_heads"]
+AttentionKernelSetting = Literal["auto", "fused", "by_heads"]
 
 _MANY_TOKENS = 512  # from which on the products of one head are large enough to pay for a call each
 _QUERIES = 704  # of a head at a time
 
 
+class Kernels(NamedTuple):
+    """How a network computes what costs most.
+
+    Attributes:
+        linear: float32 linear layers on a CPU.
+        attention: attention without a mask.
+    """
+
+    linear: LinearKernel
+    attention: AttentionKernel
+
+
 def attention(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None, *, kernel: Kernel
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None, *, kernels: Kernels
 ) -> torch.Tensor:
     """Compute softmax(Q K^T / sqrt(width)) V.
-
-    PyTorch's fused attention does, but on a CPU where a measurement says that head by head is faster, since its matrix
-    products reach half of what some processors can do: in bfloat16, and in float32 where linear layers may run as
-    convolutions.
 
     Args:
         query: Q [M, heads, T, width].
         key: K, likewise.
         value: V, likewise.
         mask: boolean [T, T], true where a token (row) may attend to a token (column); everything when None.
-        kernel: how float32 matrix products are computed on a CPU.
+        kernels: how to compute it without a mask; with one it is PyTorch's fused attention.
 
     Returns:
         [M, heads, T, width]; the two ways differ by rounding alone.
     """
-    if mask is None and runs_by_heads(query, kernel):
-        return attention_by_heads(query, key, value, kernel=kernel)
+    if mask is None and kernels.attention == "by_heads":
+        return attention_by_heads(query, key, value, kernel=kernels.linear)
     return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
 
-def attention_by_heads(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *, kernel: Kernel) -> torch.Tensor:
+def attention_by_heads(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *, kernel: LinearKernel
+) -> torch.Tensor:
     """Attend to all tokens as two linear layers for some queries of a head at a time: the weights stay in the cache."""
     heads = []
     query = query * query.shape[-1] ** -0.5
@@ -51,26 +65,51 @@ def attention_by_heads(query: torch.Tensor, key: torch.Tensor, value: torch.Tens
     return torch.stack(heads).unflatten(0, query.shape[:2])
 
 
-def runs_by_heads(query: torch.Tensor, kernel: Kernel) -> bool:
-    """Say whether :func:`attention` without a mask goes head by head for queries [M, heads, T, width]."""
-    n_tokens = query.shape[-2]
-    if n_tokens < _MANY_TOKENS:
-        return False
-    if query.device.type != "cpu" or torch.jit.is_tracing() or torch.compiler.is_compiling():
-        return False
-    part = 2 * min(n_tokens, _QUERIES) * n_tokens * query.shape[-1]
-    by_convolution = kernel == "convolution" and part >= LEAST_OPERATIONS and convolution_serves(query, query)
-    if query.dtype == torch.bfloat16 or by_convolution:
-        return fastest_attention(query.dtype) == "by heads"
-    return False
+def choose_attention_kernel(
+    setting: AttentionKernelSetting,
+    linear_kernel: LinearKernel,
+    parameter: torch.Tensor,
+    *,
+    dtype: torch.dtype,
+    n_tokens: int,
+    head_width: int,
+) -> AttentionKernel:
+    """Give the attention of an image tower: the one that is set, or for "auto" the fastest on this machine.
+
+    Fused attention reaches half of what some processors can do. Head by head can be faster on a CPU, in bfloat16, and
+    in float32 where linear layers are convolutions; which is measured. Elsewhere, and in exports and compiled graphs,
+    there is no choice: attention is fused.
+
+    Args:
+        setting: a kernel, or "auto".
+        linear_kernel: how the products of one head would be computed.
+        parameter: a weight of the tower.
+        dtype: of the queries.
+        n_tokens: T.
+        head_width: width of one head.
+    """
+    if not computes_on_cpu(parameter):
+        return "fused"
+    if setting != "auto":
+        return setting
+    part = 2 * min(n_tokens, _QUERIES) * n_tokens * head_width
+    by_convolution = dtype == torch.float32 and linear_kernel == "convolution" and part >= LEAST_OPERATIONS
+    if n_tokens >= _MANY_TOKENS and (dtype == torch.bfloat16 or by_convolution):
+        return fastest_attention_kernel(dtype, torch.get_num_threads())
+    return "fused"
 
 
 @functools.cache
-def fastest_attention(dtype: torch.dtype) -> str:
-    """Say which is the fastest on this machine's CPU at the size that matters: "fused" or "by heads"."""
-    ways: dict[str, Callable[..., torch.Tensor]] = {
-        "fused": F.scaled_dot_product_attention,
-        "by heads": functools.partial(attention_by_heads, kernel="convolution"),
+def fastest_attention_kernel(dtype: torch.dtype, n_threads: int) -> AttentionKernel:
+    """Give the fastest attention on this machine's CPU at the size that matters, ViT-L at 518 pixels."""
+
+    def of_packed(way: Callable[..., torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
+        """Let a way take queries, keys and values as a linear layer gives them."""
+        return lambda packed: way(*packed.permute(2, 0, 3, 1, 4))
+
+    ways = {
+        "fused": of_packed(F.scaled_dot_product_attention),
+        "by_heads": of_packed(functools.partial(attention_by_heads, kernel="convolution")),
     }
-    name = str(dtype).removeprefix("torch.")
-    return measured_choice(f"{name}_attention", ways, shapes=[(1, 16, 1370, 64)] * 3, dtype=dtype)
+    question = f"attention in {str(dtype).removeprefix('torch.')}, threads: {n_threads}"
+    return cast(AttentionKernel, measured_choice(question, ways, shapes=[(1, 1370, 3, 16, 64)], dtype=dtype))

@@ -14,9 +14,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from bpfl_med.networks.anomaly_map import anomaly_map_moments, pair_logits
+from bpfl_med.networks.attention import AttentionKernelSetting
 from bpfl_med.networks.class_names import start_token_id, tokenize_class_names
 from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures, Precision
-from bpfl_med.networks.linear_kernel import KernelSetting
+from bpfl_med.networks.linear_kernel import LinearKernelSetting
 from bpfl_med.networks.patch_pooling import PatchPooling
 from bpfl_med.networks.prompt_bank import PromptBank
 from bpfl_med.networks.prompt_flow import Conditioning, PromptFlow, PromptSamples
@@ -87,7 +88,9 @@ class BayesPFL(nn.Module):
         seed: of the initial weights and of the Monte Carlo noise.
         chunk_bytes: how much memory upsampled maps may take at a time.
         linear_kernel: how float32 linear layers are computed on a CPU, "auto", "linear" or "convolution"; see
-            :func:`~bpfl_med.networks.linear_kernel.choose_kernel`. Results differ by rounding alone.
+            :func:`~bpfl_med.networks.linear_kernel.choose_linear_kernel`. Results differ by rounding alone.
+        attention_kernel: how the image tower attends on a CPU, "auto", "fused" or "by_heads"; see
+            :func:`~bpfl_med.networks.attention.choose_attention_kernel`. Results differ by rounding alone.
         precision: "float32", or of parts of the towers: "bfloat16" (for processors that have it) or "float16" (for
             accelerators); see :meth:`CLIPBackbone.set_precision`. The benchmark measures the error.
         compile_options: run the image tower through `torch.compile` with these, such as {"mode": "reduce-overhead"} for
@@ -128,7 +131,8 @@ class BayesPFL(nn.Module):
         class_name: str = "object",
         seed: int = 333,
         chunk_bytes: int = 2**24,
-        linear_kernel: KernelSetting = "auto",
+        linear_kernel: LinearKernelSetting = "auto",
+        attention_kernel: AttentionKernelSetting = "auto",
         precision: Precision = "float32",
         compile_options: Mapping[str, Any] | None = None,
     ) -> None:
@@ -149,7 +153,8 @@ class BayesPFL(nn.Module):
         }
         _check_choice("ensemble", ensemble, ("image", "text"))
         _check_choice("stage", stage, (1, 2))
-        _check_choice("linear_kernel", linear_kernel, get_args(KernelSetting))
+        _check_choice("linear_kernel", linear_kernel, get_args(LinearKernelSetting))
+        _check_choice("attention_kernel", attention_kernel, get_args(AttentionKernelSetting))
         _check_choice("precision", precision, get_args(Precision))
         for name in ("n_prompts", "context_length", "state_length", "n_flows"):
             _check_positive(name, self.hyper_parameters[name])
@@ -160,7 +165,7 @@ class BayesPFL(nn.Module):
         self.trained = False
         self.threshold: float | None = None
         self.backbone = backbone
-        backbone.linear_kernel = linear_kernel
+        backbone.linear_kernel, backbone.attention_kernel = linear_kernel, attention_kernel
         if precision != "float32":
             backbone.set_precision(precision)
         if compile_options is not None:
@@ -218,8 +223,7 @@ class BayesPFL(nn.Module):
             "stage": self.stage,
             "n_samples": self.n_samples,
             "seed": self.seed,
-            "linear_kernel": self.backbone.kernel,
-            "precision": self.backbone.precision,
+            **self.backbone.computed_by,
             "caution": self.notice.split()[0] if self.notice else None,
             "notice": self.notice,
         }
@@ -382,7 +386,9 @@ class BayesPFL(nn.Module):
 
     def _pair_logits(self, features: ImageFeatures, text: torch.Tensor) -> torch.Tensor:
         """Give the map logits [L, N, M, g, g] of text pairs [N, 2, M, C]."""
-        patches, refined = self.cross_attention(features.patch_tokens, text.flatten(1, 2), kernel=self.backbone.kernel)
+        patches, refined = self.cross_attention(
+            features.patch_tokens, text.flatten(1, 2), kernel=self.backbone.kernels.linear
+        )
         return pair_logits(patches, refined.unflatten(2, (2, -1)), self.log_temperature_pixel)
 
     def _class_logits(self, features: ImageFeatures, text: torch.Tensor) -> torch.Tensor:

@@ -12,9 +12,10 @@ from open_clip.model import CLIP
 from open_clip.transformer import QuickGELU, ResidualAttentionBlock
 from torch import nn
 
+from bpfl_med.networks.attention import AttentionKernelSetting, Kernels, choose_attention_kernel
 from bpfl_med.networks.class_names import vocabulary_size
 from bpfl_med.networks.coarse_block import coarse_block
-from bpfl_med.networks.linear_kernel import Kernel, KernelSetting, choose_kernel
+from bpfl_med.networks.linear_kernel import LinearKernelSetting, choose_linear_kernel, computes_on_cpu
 from bpfl_med.networks.transformer_block import transformer_block
 from bpfl_med.process_memory import LARGEST_KEPT
 
@@ -54,8 +55,11 @@ class CLIPBackbone(nn.Module):
 
     Attributes:
         linear_kernel: how float32 linear layers are computed on a CPU, see
-            :func:`~bpfl_med.networks.linear_kernel.choose_kernel`.
+            :func:`~bpfl_med.networks.linear_kernel.choose_linear_kernel`.
+        attention_kernel: how the image tower attends on a CPU, see
+            :func:`~bpfl_med.networks.attention.choose_attention_kernel`.
         precision: see :meth:`set_precision`.
+        compile_options: see :meth:`compile_image_tower`; None if it is not compiled.
 
     Raises:
         ValueError: if the architecture cannot carry the method, or the patch size does not divide `image_size`.
@@ -75,8 +79,10 @@ class CLIPBackbone(nn.Module):
         self.name = name
         self.pretrained = pretrained
         self.notice = notice
-        self.linear_kernel: KernelSetting = "auto"
+        self.linear_kernel: LinearKernelSetting = "auto"
+        self.attention_kernel: AttentionKernelSetting = "auto"
         self.precision: Precision = "float32"
+        self.compile_options: dict[str, Any] | None = None
         self._compiled_image_tower: Callable[..., ImageFeatures] | None = None
         self.image_size = image_size
         self.patch_size = patch_size
@@ -114,9 +120,29 @@ class CLIPBackbone(nn.Module):
         return "quick_gelu" if isinstance(gelu, QuickGELU) else "gelu"
 
     @property
-    def kernel(self) -> Kernel:
-        """How linear layers are computed here and now."""
-        return choose_kernel(self.linear_kernel, self.clip.text_projection)
+    def kernels(self) -> Kernels:
+        """How linear layers and attention are computed here and now."""
+        parameter = self.clip.text_projection
+        linear = choose_linear_kernel(self.linear_kernel, parameter)
+        attention = choose_attention_kernel(
+            "fused" if self.compile_options is not None else self.attention_kernel,
+            linear,
+            parameter,
+            dtype=torch.bfloat16 if self.precision == "bfloat16" else parameter.dtype,
+            n_tokens=1 + self.grid_size**2,
+            head_width=self.clip.visual.transformer.resblocks[0].attn.head_dim,
+        )
+        return Kernels(linear, attention)
+
+    @property
+    def computed_by(self) -> dict[str, Any]:
+        """What results depend on beside weights and settings, by rounding: how the towers are computed here and now."""
+        return {
+            "linear_kernel": self.kernels.linear,
+            "attention_kernel": self.kernels.attention,
+            "precision": self.precision,
+            "compile_options": self.compile_options,
+        }
 
     def set_precision(self, precision: Precision) -> None:
         """Compute the costly parts of the blocks in another type; embeddings, norms and the residual stream stay.
@@ -169,7 +195,7 @@ class CLIPBackbone(nn.Module):
         A CPU is as fast with one large image as with several, and freed memory is kept for tensors of a certain size
         only (:mod:`bpfl_med.process_memory`).
         """
-        if image.device.type != "cpu" or torch.jit.is_tracing() or torch.compiler.is_compiling():
+        if not computes_on_cpu(image):
             return len(image)
         n_hidden = self.clip.visual.transformer.resblocks[0].mlp.c_fc.out_features
         return max(1, LARGEST_KEPT // ((1 + self.grid_size**2) * n_hidden * image.element_size()))
@@ -188,18 +214,19 @@ class CLIPBackbone(nn.Module):
         """
         # The plain function, not the method of this object, so that a copy of the backbone runs its own weights.
         self._compiled_image_tower = torch.compile(type(self)._image_tower, **options)
+        self.compile_options = options
 
     def _image_tower(self, image: torch.Tensor, blocks: Sequence[int]) -> ImageFeatures:
         visual = self.clip.visual
         patches = visual.conv1(image).flatten(2).transpose(1, 2)
         tokens = torch.cat([visual.class_embedding.expand(len(image), 1, -1), patches], dim=1)
         tokens = visual.ln_pre(tokens + visual.positional_embedding)
-        tapped, kernel = [], self.kernel
+        tapped, kernels = [], self.kernels
         for number, block in enumerate(visual.transformer.resblocks, start=1):
             if self.precision == "bfloat16":
-                tokens = coarse_block(block, tokens, torch.bfloat16, kernel=kernel)
+                tokens = coarse_block(block, tokens, torch.bfloat16, kernels=kernels)
             else:
-                tokens = transformer_block(block, tokens, kernel=kernel)
+                tokens = transformer_block(block, tokens, kernels=kernels)
             if number in blocks:
                 tapped.append(tokens[:, 1:])
         return ImageFeatures(visual.ln_post(tokens[:, 0]) @ visual.proj, torch.stack(tapped))
@@ -227,9 +254,9 @@ class CLIPBackbone(nn.Module):
         positions = self.clip.positional_embedding[: n_prefix + n_ending]
         tokens = torch.cat([prefix + positions[:n_prefix], (endings + positions[n_prefix:]).flatten(1, 2)], dim=1)
         mask = _branching_causal_mask(n_prefix, n_endings, n_ending, tokens.device)
-        kernel = self.kernel
+        kernels = self.kernels
         for block in self.clip.transformer.resblocks:
-            tokens = transformer_block(block, tokens, mask, kernel=kernel)
+            tokens = transformer_block(block, tokens, mask, kernels=kernels)
         endings = tokens[:, n_prefix:].unflatten(1, (n_endings, n_ending))
         index = end_index.view(-1, 1, 1, 1).expand(-1, n_endings, 1, endings.shape[-1])
         return self.clip.ln_final(endings.gather(2, index).squeeze(2)) @ self.clip.text_projection

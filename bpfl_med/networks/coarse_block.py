@@ -7,8 +7,7 @@ import torch.nn.functional as F
 from open_clip.transformer import ResidualAttentionBlock
 from torch import nn
 
-from bpfl_med.networks.attention import attention
-from bpfl_med.networks.linear_kernel import Kernel
+from bpfl_med.networks.attention import Kernels, attention
 from bpfl_med.networks.transformer_block import activate
 
 # oneDNN cuts a product into blocks of rows, badly for some numbers of rows: 1369 take a fifth longer than 1370,
@@ -17,7 +16,7 @@ _ROWS = 32
 
 
 def coarse_block(
-    block: ResidualAttentionBlock, tokens: torch.Tensor, dtype: torch.dtype, *, kernel: Kernel
+    block: ResidualAttentionBlock, tokens: torch.Tensor, dtype: torch.dtype, *, kernels: Kernels
 ) -> torch.Tensor:
     """Apply one block of open_clip's image tower, computing products for patches in another type.
 
@@ -30,7 +29,7 @@ def coarse_block(
         block: open_clip's block, whose weights are used; they stay in float32.
         tokens: token embeddings [M, 1 + S, width], the class token first, in float32.
         dtype: of the products for patches, such as bfloat16.
-        kernel: how float32 matrix products are computed on a CPU.
+        kernels: how attention is computed.
 
     Returns:
         Token embeddings [M, 1 + S, width] in float32.
@@ -38,7 +37,7 @@ def coarse_block(
     if tokens.device.type == "cpu" and len(tokens) > 1:
         # Float32 layers of a batch round other last digits than those of one image, and rounding to the coarse type
         # would make them visible. A CPU gains nothing from a batch.
-        return torch.cat([coarse_block(block, image, dtype, kernel=kernel) for image in tokens.split(1)])
+        return torch.cat([coarse_block(block, image, dtype, kernels=kernels) for image in tokens.split(1)])
     layer, perceptron = block.attn, block.mlp
     normed = block.ln_1(tokens)
     mean = normed.mean(1, keepdim=True)
@@ -49,7 +48,7 @@ def coarse_block(
         part.unflatten(-1, (layer.num_heads, -1)).transpose(1, 2)
         for part in (own_query.float().add_(common_query).to(dtype), own_key, own_value)
     )
-    attended = attention(query, key, value, None, kernel=kernel).transpose(1, 2).flatten(2).float().add_(common_value)
+    attended = attention(query, key, value, None, kernels=kernels).transpose(1, 2).flatten(2).float().add_(common_value)
     attended[:, :1] = class_token_attention(layer, normed)
     tokens = tokens + block.ls_1(_coarse_linear(attended, layer.out_proj, dtype))
     hidden = activate(perceptron.gelu, _coarse_linear(block.ln_2(tokens), perceptron.c_fc, dtype))

@@ -10,13 +10,13 @@ import torch.nn.functional as F
 
 from bpfl_med.networks.measured_choice import measured_choice
 
-Kernel = Literal["linear", "convolution"]
-KernelSetting = Literal["auto", "linear", "convolution"]
+LinearKernel = Literal["linear", "convolution"]
+LinearKernelSetting = Literal["auto", "linear", "convolution"]
 
 LEAST_OPERATIONS = 1e8  # of a product that pays for what a convolution costs beside it, 0.1 ms and more
 
 
-def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, kernel: Kernel) -> torch.Tensor:
+def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, kernel: LinearKernel) -> torch.Tensor:
     """Compute x W^T + b in the type of the weights.
 
     PyTorch gives a float32 linear layer to MKL, which uses half of what some processors can do; it gives a convolution
@@ -35,7 +35,7 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, ker
         [..., N], in the type of the weights.
     """
     x = x.to(weight.dtype)
-    if kernel == "linear" or not convolution_serves(x, weight) or 2 * x.numel() * len(weight) < LEAST_OPERATIONS:
+    if kernel == "linear" or not _convolution_serves(x, weight) or 2 * x.numel() * len(weight) < LEAST_OPERATIONS:
         return F.linear(x, weight, bias)
     rows = x.reshape(1, -1, 1, x.shape[-1]).permute(0, 3, 1, 2)  # [1, K, rows, 1], channels last
     # Dilating a kernel of one pixel changes nothing but makes PyTorch choose oneDNN with a single thread, too.
@@ -43,34 +43,34 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, ker
     return convolved.permute(0, 2, 3, 1).reshape(*x.shape[:-1], -1)
 
 
-def convolution_serves(x: torch.Tensor, weight: torch.Tensor) -> bool:
-    """Say whether a product of these tensors can run as a convolution here and now."""
-    return (
-        x.device.type == "cpu"
-        and x.dtype == weight.dtype == torch.float32
-        and not torch.is_autocast_enabled("cpu")
-        and not torch.jit.is_tracing()
-        and not torch.compiler.is_compiling()
-    )
+def computes_on_cpu(x: torch.Tensor) -> bool:
+    """Say whether a CPU computes with x now, and not for a graph that must not depend on the machine that made it."""
+    return x.device.type == "cpu" and not torch.jit.is_tracing() and not torch.compiler.is_compiling()
 
 
-def choose_kernel(setting: KernelSetting, parameter: torch.Tensor) -> Kernel:
+def choose_linear_kernel(setting: LinearKernelSetting, parameter: torch.Tensor) -> LinearKernel:
     """Give the kernel of a network: the one that is set, or for "auto" the fastest on this machine.
 
     Args:
         setting: a kernel, or "auto".
         parameter: a weight of the network; where the convolution does not serve it there is no choice.
     """
-    if not convolution_serves(parameter, parameter):
+    if not _convolution_serves(parameter, parameter):
         return "linear"
-    return fastest_kernel() if setting == "auto" else setting
+    return fastest_linear_kernel(torch.get_num_threads()) if setting == "auto" else setting
 
 
 @functools.cache
-def fastest_kernel() -> Kernel:
+def fastest_linear_kernel(n_threads: int) -> LinearKernel:
     """Give the fastest kernel on this machine for the layer that costs most, the widest of ViT-L at 518 pixels."""
     if not torch.backends.mkldnn.is_available():
         return "linear"
-    ways = {kernel: functools.partial(linear, bias=None, kernel=kernel) for kernel in get_args(Kernel)}
-    chosen = measured_choice("linear_kernel", ways, shapes=((1370, 1024), (4096, 1024)), dtype=torch.float32)
-    return cast(Kernel, chosen)
+    ways = {kernel: functools.partial(linear, bias=None, kernel=kernel) for kernel in get_args(LinearKernel)}
+    question = f"linear layer in float32, threads: {n_threads}"
+    chosen = measured_choice(question, ways, shapes=((1370, 1024), (4096, 1024)), dtype=torch.float32)
+    return cast(LinearKernel, chosen)
+
+
+def _convolution_serves(x: torch.Tensor, weight: torch.Tensor) -> bool:
+    """Say whether a product of these tensors can run as a convolution here and now."""
+    return computes_on_cpu(x) and x.dtype == weight.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 
 from bpfl_med.atomic_files import replaced_file
 
@@ -18,7 +20,9 @@ logger = logging.getLogger(__name__)
 
 _MARGIN = 1.05  # how much faster than the preferred way another must be; noise makes less of equal ones
 _TRIALS = 7
+_LONGEST_MEASUREMENT = 10  # seconds, after which no trial begins; some processors emulate bfloat16
 _LARGEST_DIFFERENCE = 0.02  # of the largest value, between ways that are right but round in their own order
+_LONGEST_WAIT = 120  # seconds, for other processes that measure
 
 
 def measured_choice(
@@ -31,35 +35,38 @@ def measured_choice(
     """Give the name of the fastest way on this machine's CPU, remembered from an earlier process or measured now.
 
     The ways round differently, so a choice that changed from run to run would change the bytes of results. It is
-    therefore made once for a processor and a PyTorch version and kept in `$XDG_CACHE_HOME/bpfl_med/fastest.json`
-    (`~/.cache` by default). Deleting the file has it measured anew. Where nothing can be kept there, each process
-    measures for itself.
+    therefore made once for a processor and a PyTorch version, by one process at a time, and kept in
+    `$XDG_CACHE_HOME/bpfl_med/fastest.json` (`~/.cache` by default). Deleting the file has it measured anew. Where
+    nothing can be kept there, each process measures for itself.
 
     Args:
-        question: what is chosen, for the file.
+        question: what is chosen and all that the answer may depend on, such as the number of threads, for the file.
         ways: functions of the same random tensors by name, the one to prefer first.
         shapes: of the tensors.
         dtype: of the tensors.
     """
     machine = f"{processor_name()}, torch {torch.__version__}"
-    file = _memory_file()
-    answers = _remembered(file).get(machine, {})
-    if answers.get(question) in ways:
-        return answers[question]
-    chosen = _fastest(ways, shapes, dtype)
-    choices = _remembered(file)
-    answers = choices.setdefault(machine, {})
-    if answers.get(question) in ways:  # a process that started beside this one has been faster
-        return answers[question]
-    answers[question] = chosen
+    chosen = ""
     try:
-        with replaced_file(file) as scratch:
-            scratch.write_text(json.dumps(choices, indent=2) + "\n")
-    except OSError as error:
+        file = _memory_file()
+        chosen = _remembered(file).get(machine, {}).get(question, "")
+        if chosen in ways:
+            return chosen
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(file.with_suffix(".lock"), timeout=_LONGEST_WAIT):
+            choices = _remembered(file)
+            chosen = choices.get(machine, {}).get(question, "")
+            if chosen not in ways:
+                chosen = _fastest(ways, shapes, dtype)
+                choices.setdefault(machine, {})[question] = chosen
+                with replaced_file(file) as scratch:
+                    scratch.write_text(json.dumps(choices, indent=2) + "\n")
+    except (OSError, NotImplementedError) as error:  # the latter from file systems that know no locks
         logger.info("The choice of the %s could not be kept for the next run: %s", question, error)
-    return chosen
+    return chosen if chosen in ways else _fastest(ways, shapes, dtype)
 
 
+@functools.cache
 def processor_name() -> str:
     """Name the processor as exactly as the system does."""
     try:
@@ -82,21 +89,28 @@ def _fastest(
         torch.randn(*shape, generator=generator, dtype=torch.float32, device="cpu").to(dtype) for shape in shapes
     ]
     best = dict.fromkeys(ways, float("inf"))
-    for _ in range(_TRIALS):
+    results = {}
+    began = time.perf_counter()
+    for trial in range(_TRIALS):
+        if trial and time.perf_counter() - began > _LONGEST_MEASUREMENT:
+            break
         for name, way in ways.items():
             started = time.perf_counter()
-            way(*tensors)
+            results[name] = way(*tensors)
             best[name] = min(best[name], time.perf_counter() - started)
     preferred = next(iter(ways))
     fastest = min(best, key=best.__getitem__)
-    expected = ways[preferred](*tensors).float()
-    difference = (ways[fastest](*tensors).float() - expected).abs().max()
+    expected = results[preferred].float()
+    difference = (results[fastest].float() - expected).abs().max()
     agree = bool(difference <= _LARGEST_DIFFERENCE * expected.abs().max())
     return fastest if agree and best[preferred] > _MARGIN * best[fastest] else preferred
 
 
 def _memory_file() -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    try:
+        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError as error:
+        raise OSError("this user has no home folder; set XDG_CACHE_HOME") from error
     return Path(cache) / "bpfl_med" / "fastest.json"
 
 

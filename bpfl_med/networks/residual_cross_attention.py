@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from bpfl_med.networks.linear_kernel import Kernel, linear
+from bpfl_med.networks.linear_kernel import LinearKernel, linear
 
 
 class ResidualCrossAttention(nn.Module):
@@ -37,7 +37,7 @@ class ResidualCrossAttention(nn.Module):
         self.query = nn.Linear(embed_dim, embed_dim) if attend else None
 
     def forward(
-        self, patch_tokens: torch.Tensor, text: torch.Tensor, *, kernel: Kernel = "linear"
+        self, patch_tokens: torch.Tensor, text: torch.Tensor, *, kernel: LinearKernel = "linear"
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Project the patches and refine the text.
 

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from open_clip.transformer import QuickGELU, ResidualAttentionBlock
 from torch import nn
 
-from bpfl_med.networks.attention import attention
-from bpfl_med.networks.linear_kernel import Kernel, linear
+from bpfl_med.networks.attention import Kernels, attention
+from bpfl_med.networks.linear_kernel import linear
 
 
 def transformer_block(
@@ -16,7 +16,7 @@ def transformer_block(
     tokens: torch.Tensor,
     mask: torch.Tensor | None = None,
     *,
-    kernel: Kernel,
+    kernels: Kernels,
 ) -> torch.Tensor:
     """Apply one block of an open_clip tower.
 
@@ -30,7 +30,7 @@ def transformer_block(
         block: open_clip's block, whose weights are used.
         tokens: token embeddings [M, T, width].
         mask: boolean [T, T], true where a token (row) may attend to a token (column); everything when None.
-        kernel: how float32 linear layers are computed on a CPU.
+        kernels: how linear layers and attention are computed.
 
     Returns:
         Token embeddings [M, T, width].
@@ -38,12 +38,12 @@ def transformer_block(
     layer, perceptron = block.attn, block.mlp
     query, key, value = (
         part.unflatten(-1, (layer.num_heads, -1)).transpose(1, 2)
-        for part in linear(block.ln_1(tokens), layer.in_proj_weight, layer.in_proj_bias, kernel).chunk(3, -1)
+        for part in linear(block.ln_1(tokens), layer.in_proj_weight, layer.in_proj_bias, kernels.linear).chunk(3, -1)
     )
-    attended = attention(query, key, value, mask, kernel=kernel).transpose(1, 2).flatten(2)
-    tokens = tokens + block.ls_1(linear(attended, layer.out_proj.weight, layer.out_proj.bias, kernel))
-    hidden = linear(block.ln_2(tokens), perceptron.c_fc.weight, perceptron.c_fc.bias, kernel)
-    hidden = linear(activate(perceptron.gelu, hidden), perceptron.c_proj.weight, perceptron.c_proj.bias, kernel)
+    attended = attention(query, key, value, mask, kernels=kernels).transpose(1, 2).flatten(2)
+    tokens = tokens + block.ls_1(linear(attended, layer.out_proj.weight, layer.out_proj.bias, kernels.linear))
+    hidden = linear(block.ln_2(tokens), perceptron.c_fc.weight, perceptron.c_fc.bias, kernels.linear)
+    hidden = linear(activate(perceptron.gelu, hidden), perceptron.c_proj.weight, perceptron.c_proj.bias, kernels.linear)
     return tokens + block.ls_2(hidden)
 
 

@@ -7,7 +7,7 @@ from typing import get_args
 
 import torch
 
-from bpfl_med.networks.linear_kernel import Kernel, linear
+from bpfl_med.networks.linear_kernel import LinearKernel, linear
 from bpfl_med.speed.stages import wait_for
 
 # Rows, inner and outer width: the widest products of the image tower of ViT-L/14 at 518 pixels, where a CPU is at its
@@ -27,8 +27,8 @@ class MatmulPeak:
     """
 
     def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
-        kernels = get_args(Kernel) if device.type == "cpu" and dtype == torch.float32 else ("linear",)
-        self.rates: dict[Kernel, float] = dict.fromkeys(kernels, 0.0)
+        kernels = get_args(LinearKernel) if device.type == "cpu" and dtype == torch.float32 else ("linear",)
+        self.rates: dict[LinearKernel, float] = dict.fromkeys(kernels, 0.0)
         self._factors = [
             (
                 torch.randn(rows, inner, device=device, dtype=dtype),

@@ -12,7 +12,6 @@ from safetensors.torch import load_file, save_file
 
 from bpfl_med.atomic_files import replaced_file
 from bpfl_med.networks import BayesPFL, ImageFeatures
-from bpfl_med.networks.attention import runs_by_heads
 
 _ENTRY = "one image at a time, QuickGELU as SiLU"  # how an entry was computed, so that those of another way are not met
 
@@ -59,11 +58,7 @@ class FeatureInferer(Inferer):
         kind = image.device.type
         autocast = str(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else None
         blocks = network.hyper_parameters["feature_blocks"]
-        dtype = torch.bfloat16 if backbone.precision == "bfloat16" else torch.float32
-        n_heads = backbone.clip.visual.transformer.resblocks[0].attn.num_heads
-        shape = (1, n_heads, 1 + backbone.grid_size**2, backbone.vision_width // n_heads)
-        by_heads = runs_by_heads(image.new_empty(shape, dtype=dtype), backbone.kernel)
-        computed_by = [_ENTRY, backbone.kernel, by_heads, backbone.precision, str(image.dtype), autocast]
+        computed_by = [_ENTRY, backbone.computed_by, str(image.dtype), autocast]
         depends_on = [backbone.checksum, backbone.activation, blocks, *computed_by]
         digest = hashlib.sha256(json.dumps(depends_on).encode())
         digest.update(image.detach().cpu().contiguous().view(torch.uint8).numpy().data)

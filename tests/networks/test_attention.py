@@ -1,18 +1,36 @@
-"""Attention head by head against PyTorch's own."""
+"""Attention head by head against PyTorch's own, and how one of them is chosen."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 
+from bpfl_med.networks import BayesPFL, linear_kernel
 from bpfl_med.networks import attention as module
-from bpfl_med.networks import linear_kernel
-from bpfl_med.networks.attention import attention, attention_by_heads, fastest_attention
-from bpfl_med.networks.linear_kernel import Kernel
+from bpfl_med.networks.attention import (
+    AttentionKernel,
+    Kernels,
+    attention,
+    attention_by_heads,
+    choose_attention_kernel,
+    fastest_attention_kernel,
+)
+from bpfl_med.networks.linear_kernel import LinearKernel
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder in which the choice is remembered; what this process knows of it is forgotten."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    fastest_attention_kernel.cache_clear()
+    yield tmp_path / "bpfl_med" / "fastest.json"
+    fastest_attention_kernel.cache_clear()
 
 
 def tokens(dtype: torch.dtype, n_tokens: int = 50) -> torch.Tensor:
@@ -31,7 +49,7 @@ def tokens(dtype: torch.dtype, n_tokens: int = 50) -> torch.Tensor:
     ],
 )
 def test_by_heads_is_that_of_pytorch(
-    dtype: torch.dtype, kernel: Kernel, tolerance: float, monkeypatch: pytest.MonkeyPatch
+    dtype: torch.dtype, kernel: LinearKernel, tolerance: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_QUERIES", 20)  # does not divide the number of tokens
     monkeypatch.setattr(linear_kernel, "LEAST_OPERATIONS", 0)
@@ -51,53 +69,95 @@ def test_gradients_are_those_of_pytorch(monkeypatch: pytest.MonkeyPatch) -> None
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "kernel", "fastest", "n_tokens", "by_heads"),
-    [
-        (torch.float32, "convolution", "by heads", 512, True),
-        (torch.float32, "convolution", "fused", 512, False),
-        (torch.float32, "convolution", "by heads", 511, False),  # few tokens
-        (torch.float32, "linear", "by heads", 512, False),  # plain PyTorch was asked for
-        (torch.bfloat16, "linear", "by heads", 512, True),
-        (torch.bfloat16, "convolution", "fused", 512, False),
-        (torch.float64, "convolution", "by heads", 512, False),
-    ],
-)
-def test_by_heads_where_fused_attention_is_slow(
-    dtype: torch.dtype, kernel: Kernel, fastest: str, n_tokens: int, by_heads: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("kernel", "n_calls"), [("fused", 0), ("by_heads", 1)])
+def test_attention_is_of_the_kernel_and_with_a_mask_fused(
+    kernel: AttentionKernel, n_calls: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LEAST_OPERATIONS", 0)
-    calls: list[Kernel] = []
+    calls: list[LinearKernel] = []
 
-    def counted(*tensors: torch.Tensor, kernel: Kernel) -> torch.Tensor:
+    def counted(*tensors: torch.Tensor, kernel: LinearKernel) -> torch.Tensor:
         calls.append(kernel)
         return attention_by_heads(*tensors, kernel=kernel)
 
     monkeypatch.setattr(module, "attention_by_heads", counted)
-    monkeypatch.setattr(module, "fastest_attention", lambda dtype: fastest)
-    query, key, value = tokens(dtype, n_tokens)
-    found = attention(query, key, value, None, kernel=kernel)
-    torch.testing.assert_close(found, F.scaled_dot_product_attention(query, key, value), rtol=0, atol=0.02)
-    assert bool(calls) == by_heads
-    everything = torch.ones(n_tokens, n_tokens, dtype=torch.bool)
-    attention(query, key, value, everything, kernel=kernel)  # with a mask always the fused one
-    assert len(calls) == by_heads
+    query, key, value = tokens(torch.float32)
+    found = attention(query, key, value, None, kernels=Kernels("convolution", kernel))
+    torch.testing.assert_close(found, F.scaled_dot_product_attention(query, key, value), rtol=0, atol=1e-5)
+    assert calls == ["convolution"] * n_calls
+    mask = torch.ones(50, 50, dtype=torch.bool).tril()
+    found = attention(query, key, value, mask, kernels=Kernels("convolution", kernel))
+    assert torch.equal(found, F.scaled_dot_product_attention(query, key, value, attn_mask=mask))
+    assert len(calls) == n_calls
 
 
-def test_the_fastest_is_measured_and_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    fastest_attention.cache_clear()
-    try:
-        fastest = fastest_attention(torch.float32)
-    finally:
-        fastest_attention.cache_clear()
-    assert fastest in ("fused", "by heads")
-    (answers,) = json.loads((tmp_path / "bpfl_med" / "fastest.json").read_text()).values()
-    assert answers == {"float32_attention": fastest}
+class TestChoice:
+    @pytest.mark.parametrize(
+        ("settings", "expected"),
+        [
+            ({}, "by_heads"),
+            ({"linear_kernel": "linear"}, "fused"),  # its products would not be faster
+            ({"n_tokens": 1110}, "by_heads"),
+            ({"n_tokens": 1109}, "fused"),  # products of 704 x 1109 x 64 are left to PyTorch
+            ({"dtype": torch.bfloat16, "linear_kernel": "linear", "n_tokens": 512}, "by_heads"),
+            ({"dtype": torch.bfloat16, "n_tokens": 511}, "fused"),
+            ({"dtype": torch.float64}, "fused"),
+            ({"dtype": torch.float16}, "fused"),
+            ({"parameter": torch.zeros(1, device="meta")}, "fused"),
+            ({"parameter": torch.zeros(1, device="meta"), "setting": "by_heads"}, "fused"),
+            ({"setting": "fused"}, "fused"),
+            ({"setting": "by_heads", "linear_kernel": "linear", "n_tokens": 2}, "by_heads"),
+        ],
+    )
+    def test_the_fastest_is_asked_for_where_it_can_differ(
+        self, settings: dict[str, Any], expected: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "fastest_attention_kernel", lambda dtype, n_threads: "by_heads")
+        defaults: dict[str, Any] = {
+            "setting": "auto",
+            "linear_kernel": "convolution",
+            "parameter": torch.zeros(1),
+            "dtype": torch.float32,
+            "n_tokens": 1370,
+            "head_width": 64,
+        }
+        assert choose_attention_kernel(**defaults | settings) == expected
+
+    def test_is_measured_and_remembered(self, cache: Path) -> None:
+        chosen = fastest_attention_kernel(torch.float32, 2)
+        assert chosen in ("fused", "by_heads")
+        (answers,) = json.loads(cache.read_text()).values()
+        assert answers == {"attention in float32, threads: 2": chosen}
+
+    def test_is_one_for_each_type_and_number_of_threads(self, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "measured_choice", lambda question, *_, **__: question)
+        questions = {
+            fastest_attention_kernel(dtype, threads) for dtype in (torch.float32, torch.bfloat16) for threads in (1, 2)
+        }
+        assert len(questions) == 4
 
 
-def test_an_export_holds_fused_attention(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "fastest_attention", lambda dtype: "by heads")
-    query, key, value = tokens(torch.bfloat16, 512)
-    traced = torch.jit.trace(lambda q, k, v: attention(q, k, v, None, kernel="convolution"), (query, key, value))
-    assert "aten::scaled_dot_product_attention" in {node.kind() for node in traced.inlined_graph.nodes()}
+class TestNetwork:
+    def test_kernels_agree_and_are_told(
+        self, make_network: Callable[..., BayesPFL], images: Callable[..., torch.Tensor]
+    ) -> None:
+        fused, by_heads = (make_network(attention_kernel=kernel) for kernel in ("fused", "by_heads"))
+        assert fused.provenance["attention_kernel"] == "fused"
+        assert by_heads.provenance["attention_kernel"] == "by_heads"
+        pair = [network.predict(images(2), ["brain", "lung"]) for network in (fused, by_heads)]
+        torch.testing.assert_close(*pair, rtol=0, atol=1e-5)
+        assert not torch.equal(pair[0].anomaly_map, pair[1].anomaly_map)
+
+    def test_exports_and_compiled_towers_hold_fused_attention(self, make_network: Callable[..., BayesPFL]) -> None:
+        network = make_network(attention_kernel="by_heads")
+        told: list[Kernels] = []
+
+        def tell(x: torch.Tensor) -> torch.Tensor:
+            told.append(network.backbone.kernels)
+            return x + 1
+
+        torch.jit.trace(tell, (torch.zeros(1),), check_trace=False)
+        assert told == [Kernels("linear", "fused")]
+        assert network.backbone.kernels.attention == "by_heads"
+        network.backbone.compile_image_tower(backend="eager")
+        assert network.provenance["attention_kernel"] == "fused"
+        assert network.provenance["compile_options"] == {"backend": "eager"}

@@ -8,14 +8,19 @@ import open_clip
 import pytest
 import torch
 
+from bpfl_med.networks.attention import Kernels
 from bpfl_med.networks.coarse_block import class_token_attention, coarse_block
 from bpfl_med.networks.transformer_block import transformer_block
 
+PLAIN = Kernels("linear", "fused")
 
-@pytest.fixture
-def block(small_clip: open_clip.CLIP) -> open_clip.transformer.ResidualAttentionBlock:
+
+@pytest.fixture(params=["gelu", "quick_gelu"])
+def block(request: pytest.FixtureRequest, small_clip: open_clip.CLIP) -> open_clip.transformer.ResidualAttentionBlock:
     """A block whose biases, which are zero at first, say something."""
     block = copy.deepcopy(small_clip.visual.transformer.resblocks[0])
+    if request.param == "quick_gelu":
+        block.mlp.gelu = open_clip.transformer.QuickGELU()
     generator = torch.Generator().manual_seed(0)
     for parameter in block.parameters():
         if parameter.ndim == 1:
@@ -40,8 +45,8 @@ def test_class_token_attention_is_the_first_row_of_plain_attention(
 
 def test_in_float32_it_is_the_plain_block(block: open_clip.transformer.ResidualAttentionBlock) -> None:
     x = tokens(block.attn.embed_dim)
-    expected = transformer_block(block, x, kernel="linear")
-    found = coarse_block(block, x, torch.float32, kernel="linear")
+    expected = transformer_block(block, x, kernels=PLAIN)
+    found = coarse_block(block, x, torch.float32, kernels=PLAIN)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
@@ -49,8 +54,8 @@ def test_in_bfloat16_the_patches_are_close_and_the_class_token_is_exact(
     block: open_clip.transformer.ResidualAttentionBlock,
 ) -> None:
     x = tokens(block.attn.embed_dim)
-    expected = transformer_block(block, x, kernel="linear")
-    found = coarse_block(block, x, torch.bfloat16, kernel="linear")
+    expected = transformer_block(block, x, kernels=PLAIN)
+    found = coarse_block(block, x, torch.bfloat16, kernels=PLAIN)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found[:, 0], expected[:, 0], rtol=1e-5, atol=1e-5)
     error = float((found[:, 1:] - expected[:, 1:]).norm() / expected[:, 1:].norm())
@@ -59,6 +64,6 @@ def test_in_bfloat16_the_patches_are_close_and_the_class_token_is_exact(
 
 def test_an_image_gives_the_same_alone_and_in_a_batch(block: open_clip.transformer.ResidualAttentionBlock) -> None:
     x = tokens(block.attn.embed_dim)
-    together = coarse_block(block, x, torch.bfloat16, kernel="linear")
-    alone = torch.cat([coarse_block(block, image, torch.bfloat16, kernel="linear") for image in x.split(1)])
+    together = coarse_block(block, x, torch.bfloat16, kernels=PLAIN)
+    alone = torch.cat([coarse_block(block, image, torch.bfloat16, kernels=PLAIN) for image in x.split(1)])
     assert torch.equal(together, alone)

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from bpfl_med.networks import BayesPFL
 from bpfl_med.networks import linear_kernel as module
-from bpfl_med.networks.linear_kernel import Kernel, choose_kernel, fastest_kernel, linear
+from bpfl_med.networks.linear_kernel import LinearKernel, choose_linear_kernel, fastest_linear_kernel, linear
 
-KERNELS = get_args(Kernel)
+KERNELS = get_args(LinearKernel)
 
 
 @pytest.fixture(autouse=True)
@@ -35,15 +35,15 @@ def layer() -> tuple[Tensor, Tensor, Tensor]:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty folder in which the choice is remembered; what this process knows of it is forgotten."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    fastest_kernel.cache_clear()
+    fastest_linear_kernel.cache_clear()
     yield tmp_path / "bpfl_med" / "fastest.json"
-    fastest_kernel.cache_clear()
+    fastest_linear_kernel.cache_clear()
 
 
 class TestLinear:
     @pytest.mark.parametrize("kernel", KERNELS)
     @pytest.mark.parametrize("n_threads", [1, 2])
-    def test_product(self, kernel: Kernel, n_threads: int, layer: tuple[Tensor, ...]) -> None:
+    def test_product(self, kernel: LinearKernel, n_threads: int, layer: tuple[Tensor, ...]) -> None:
         x, weight, bias = layer
         expected = torch.einsum("abk,nk->abn", x.double(), weight.double())
         before = torch.get_num_threads()
@@ -99,22 +99,28 @@ class TestLinear:
 
 class TestChoice:
     def test_is_measured_and_remembered(self, cache: Path) -> None:
-        chosen = choose_kernel("auto", torch.zeros(1))
+        chosen = choose_linear_kernel("auto", torch.zeros(1))
         assert chosen in KERNELS
         (answers,) = json.loads(cache.read_text()).values()
-        assert answers == {"linear_kernel": chosen}
+        assert answers == {f"linear layer in float32, threads: {torch.get_num_threads()}": chosen}
+
+    def test_is_one_for_each_number_of_threads(self, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "measured_choice", lambda question, *_, **__: question)
+        assert fastest_linear_kernel(1) != fastest_linear_kernel(2)
 
     def test_is_made_only_where_there_is_one(self, cache: Path) -> None:
         for parameter in (torch.zeros(1, device="meta"), torch.zeros(1).double(), torch.zeros(1).bfloat16()):
-            assert {choose_kernel(setting, parameter) for setting in ("auto", *KERNELS)} == {"linear"}
+            assert {choose_linear_kernel(setting, parameter) for setting in ("auto", *KERNELS)} == {"linear"}
         assert not cache.exists()
 
     def test_is_not_measured_inside_a_trace(self, cache: Path) -> None:
-        torch.jit.trace(lambda x: linear(x, x, None, choose_kernel("auto", x)), (torch.ones(2, 2),), check_trace=False)
+        torch.jit.trace(
+            lambda x: linear(x, x, None, choose_linear_kernel("auto", x)), (torch.ones(2, 2),), check_trace=False
+        )
         assert not cache.exists()
 
     def test_can_be_set(self, cache: Path) -> None:
-        assert [choose_kernel(kernel, torch.zeros(1)) for kernel in KERNELS] == list(KERNELS)
+        assert [choose_linear_kernel(kernel, torch.zeros(1)) for kernel in KERNELS] == list(KERNELS)
         assert not cache.exists()
 
 
@@ -146,7 +152,9 @@ class TestNetwork:
                 assert {p.dtype for layer in (block.attn, block.mlp) for p in layer.parameters()} == {rounded}
                 assert block.ln_1.weight.dtype == torch.float32
 
-    @pytest.mark.parametrize("option", [{"linear_kernel": "fast"}, {"precision": "int8"}])
+    @pytest.mark.parametrize(
+        "option", [{"linear_kernel": "fast"}, {"attention_kernel": "flash"}, {"precision": "int8"}]
+    )
     def test_unknown_choices_are_refused(self, option: dict[str, str], make_network: Callable[..., BayesPFL]) -> None:
         (name,) = option
         with pytest.raises(ValueError, match=f"{name} must be one of"):

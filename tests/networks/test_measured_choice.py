@@ -6,9 +6,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
+from unittest import mock
 
 import pytest
 import torch
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from bpfl_med.networks import measured_choice as module
@@ -65,29 +68,62 @@ def test_it_is_the_fastest_and_is_remembered(file: Path, choice: Callable[..., s
     assert json.loads(file.read_text()) == {machine: {"sum": "quick"}}
 
 
-@pytest.mark.parametrize(("seconds", "expected"), [(2.0, "one"), (1.91, "one"), (1.9, "other")])
+@pytest.mark.parametrize(("seconds", "expected"), [(0.2, "one"), (0.191, "one"), (0.19, "other")])
 def test_the_first_is_preferred_to_one_that_is_hardly_faster(
     seconds: float, expected: str, clock: Clock, choice: Callable[..., str]
 ) -> None:
-    assert choice(one=clock.way(2.0), other=clock.way(seconds)) == expected
+    assert choice(one=clock.way(0.2), other=clock.way(seconds)) == expected
 
 
 def test_the_fastest_trial_counts(clock: Clock, choice: Callable[..., str]) -> None:
     """A busy machine disturbs some of them."""
-    assert choice(one=clock.way(2.0), other=clock.way(9.0, 9.0, 1.0, 9.0)) == "other"
+    assert choice(one=clock.way(0.2), other=clock.way(0.9, 0.9, 0.1, 0.9)) == "other"
 
 
-def test_the_answer_of_a_process_that_was_faster_counts(file: Path, clock: Clock, choice: Callable[..., str]) -> None:
-    """Of processes that start together, the later takes over what the earlier has written."""
+def test_the_answer_of_a_process_that_was_faster_counts(
+    file: Path, choice: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of processes that start together, the later takes over what the earlier has written while it waited."""
     machine = f"{processor_name()}, torch {torch.__version__}"
 
-    def meanwhile(x: Tensor) -> Tensor:
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(json.dumps({machine: {"sum": "slow"}}))
+    class LateLock(FileLock):
+        def acquire(self, *args: Any, **kwargs: Any) -> Any:
+            file.write_text(json.dumps({machine: {"sum": "slow"}}))
+            return super().acquire(*args, **kwargs)
+
+    monkeypatch.setattr(module, "FileLock", LateLock)
+    assert choice() == "slow"
+    assert json.loads(file.read_text()) == {machine: {"sum": "slow"}}
+
+
+def test_processes_measure_one_after_the_other(file: Path, clock: Clock, choice: Callable[..., str]) -> None:
+    """A second process could not begin while the first measures, and neither answer is lost."""
+    held = []
+
+    def way(x: Tensor) -> Tensor:
+        with pytest.raises(Timeout), FileLock(file.with_suffix(".lock"), timeout=0):
+            held.append("got in between")
         return x + x
 
-    assert choice(slow=clock.way(2.0), quick=meanwhile) == "slow"
-    assert json.loads(file.read_text()) == {machine: {"sum": "slow"}}
+    choice(slow=clock.way(2.0), quick=way)
+    assert not held
+    with FileLock(file.with_suffix(".lock"), timeout=0):
+        pass
+
+
+def test_a_process_that_waits_in_vain_measures_for_itself(
+    file: Path, choice: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LONGEST_WAIT", 0)
+    file.parent.mkdir()
+    with FileLock(file.with_suffix(".lock")):
+        assert choice() == "quick"
+    assert not file.exists()
+
+
+def test_slow_ways_are_not_tried_for_long(clock: Clock, choice: Callable[..., str]) -> None:
+    assert choice(one=clock.way(9.0), other=clock.way(2.0, 1.0)) == "other"
+    assert clock.seconds == 11
 
 
 @pytest.mark.parametrize("error", [0.5, float("nan")])
@@ -135,6 +171,15 @@ def test_a_damaged_answer_is_replaced(damaged: object, file: Path, choice: Calla
     file.write_text(json.dumps({machine: damaged}))
     assert choice() == "quick"
     assert json.loads(file.read_text()) == {machine: {"sum": "quick"}}
+
+
+def test_a_user_without_a_home_folder_gets_an_answer(
+    choice: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container that runs under a number that no user has."""
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(module.Path, "home", mock.Mock(side_effect=RuntimeError("Could not determine home directory.")))
+    assert choice() == "quick"
 
 
 def test_a_cache_that_cannot_be_written_does_no_harm(file: Path, choice: Callable[..., str]) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from bpfl_med.networks import CLIPBackbone
+from bpfl_med.networks.transformer_block import activate
 
 
 @pytest.fixture(params=["gelu", "quick_gelu"])
@@ -28,6 +29,17 @@ def test_image_tower_equals_open_clip(clip: open_clip.CLIP) -> None:
     features = CLIPBackbone(clip, image_size=32, name="tiny").encode_image(image, (1, 2, 3, 4))
     torch.testing.assert_close(features.global_feature, expected, rtol=0, atol=1e-5)
     torch.testing.assert_close(features.patch_tokens, torch.stack(every_block), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_quick_gelu_is_open_clips_in_every_type(dtype: torch.dtype) -> None:
+    """Up to the largest number of float16, 1.702 times which is infinite there."""
+    hidden = torch.linspace(-65504, 65504, 1001, dtype=torch.float64).to(dtype)
+    hidden = torch.cat([hidden, torch.linspace(-8, 8, 1001, dtype=torch.float64).to(dtype)])
+    quick_gelu = open_clip.transformer.QuickGELU()
+    expected = quick_gelu(hidden.double())
+    eps = torch.finfo(dtype).eps
+    torch.testing.assert_close(activate(quick_gelu, hidden.clone()).double(), expected, rtol=4 * eps, atol=4 * eps)
 
 
 @torch.no_grad()

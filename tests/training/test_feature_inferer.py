@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from pathlib import Path
 from unittest import mock
 
@@ -44,6 +45,24 @@ def test_another_picture_backbone_or_block_is_another_entry(tmp_path: Path, netw
     with torch.autocast("cpu", dtype=torch.bfloat16):
         inferer(IMAGES[:1], network)
     assert len(list(tmp_path.rglob("*.safetensors"))) == 5
+
+
+def test_another_way_of_computing_is_another_entry(tmp_path: Path, network: BayesPFL) -> None:
+    inferer = FeatureInferer(tmp_path)
+    ways = {
+        "linear_kernel": ("linear", "convolution"),
+        "attention_kernel": ("fused", "by_heads"),
+        "precision": ("float32", "bfloat16"),
+    }
+    for setting in itertools.product(*ways.values()):
+        other = copy.deepcopy(network)
+        for name, value in zip(ways, setting, strict=True):
+            setattr(other.backbone, name, value)
+        inferer(IMAGES[:1], other)
+    other = copy.deepcopy(network)
+    other.backbone.compile_image_tower(backend="eager")
+    inferer(IMAGES[:1], other)
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 2**3 + 1
 
 
 def test_a_damaged_entry_is_no_features(tmp_path: Path, network: BayesPFL) -> None:
