@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, cast
 import torch
 import torch.nn.functional as F
 
-from bpfl_med.networks.linear_kernel import LEAST_OPERATIONS, LinearKernel, computes_on_cpu, linear
+from bpfl_med.networks.linear_kernel import LinearKernel, computes_on_cpu, linear
 from bpfl_med.networks.measured_choice import measured_choice
 
 AttentionKernel = Literal["fused", "by_heads"]
@@ -20,7 +20,7 @@ _QUERIES = 704  # of a head at a time
 
 
 class Kernels(NamedTuple):
-    """How a network computes what costs most.
+    """How a tower computes what costs most.
 
     Attributes:
         linear: float32 linear layers on a CPU.
@@ -71,8 +71,7 @@ def choose_attention_kernel(
     parameter: torch.Tensor,
     *,
     dtype: torch.dtype,
-    n_tokens: int,
-    head_width: int,
+    shape: tuple[int, int, int],
 ) -> AttentionKernel:
     """Give the attention of an image tower: the one that is set, or for "auto" the fastest on this machine.
 
@@ -85,23 +84,21 @@ def choose_attention_kernel(
         linear_kernel: how the products of one head would be computed.
         parameter: a weight of the tower.
         dtype: of the queries.
-        n_tokens: T.
-        head_width: width of one head.
+        shape: heads, tokens and width of a head of one image's queries.
     """
     if not computes_on_cpu(parameter):
         return "fused"
     if setting != "auto":
         return setting
-    part = 2 * min(n_tokens, _QUERIES) * n_tokens * head_width
-    by_convolution = dtype == torch.float32 and linear_kernel == "convolution" and part >= LEAST_OPERATIONS
-    if n_tokens >= _MANY_TOKENS and (dtype == torch.bfloat16 or by_convolution):
-        return fastest_attention_kernel(dtype, torch.get_num_threads())
+    by_convolution = dtype == torch.float32 and linear_kernel == "convolution"
+    if shape[1] >= _MANY_TOKENS and (dtype == torch.bfloat16 or by_convolution):
+        return fastest_attention_kernel(dtype, shape, torch.get_num_threads())
     return "fused"
 
 
 @functools.cache
-def fastest_attention_kernel(dtype: torch.dtype, n_threads: int) -> AttentionKernel:
-    """Give the fastest attention on this machine's CPU at the size that matters, ViT-L at 518 pixels."""
+def fastest_attention_kernel(dtype: torch.dtype, shape: tuple[int, int, int], n_threads: int) -> AttentionKernel:
+    """Give the fastest attention on this machine's CPU."""
 
     def of_packed(way: Callable[..., torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
         """Let a way take queries, keys and values as a linear layer gives them."""
@@ -111,5 +108,9 @@ def fastest_attention_kernel(dtype: torch.dtype, n_threads: int) -> AttentionKer
         "fused": of_packed(F.scaled_dot_product_attention),
         "by_heads": of_packed(functools.partial(attention_by_heads, kernel="convolution")),
     }
-    question = f"attention in {str(dtype).removeprefix('torch.')}, threads: {n_threads}"
-    return cast(AttentionKernel, measured_choice(question, ways, shapes=[(1, 1370, 3, 16, 64)], dtype=dtype))
+    n_heads, n_tokens, width = shape
+    name = str(dtype).removeprefix("torch.")
+    question = f"attention of {n_tokens} tokens, {n_heads} heads of width {width} in {name}, threads: {n_threads}"
+    return cast(
+        AttentionKernel, measured_choice(question, ways, shapes=[(1, n_tokens, 3, n_heads, width)], dtype=dtype)
+    )

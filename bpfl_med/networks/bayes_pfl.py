@@ -387,7 +387,7 @@ class BayesPFL(nn.Module):
     def _pair_logits(self, features: ImageFeatures, text: torch.Tensor) -> torch.Tensor:
         """Give the map logits [L, N, M, g, g] of text pairs [N, 2, M, C]."""
         patches, refined = self.cross_attention(
-            features.patch_tokens, text.flatten(1, 2), kernel=self.backbone.kernels.linear
+            features.patch_tokens, text.flatten(1, 2), kernel=self.backbone.image_kernels.linear
         )
         return pair_logits(patches, refined.unflatten(2, (2, -1)), self.log_temperature_pixel)
 

@@ -21,6 +21,8 @@ from bpfl_med.process_memory import LARGEST_KEPT
 
 Precision = Literal["float32", "bfloat16", "float16"]
 
+_TEXT_TOKENS = 600  # of one image at the paper's sizes: 30 prompts of 6 tokens with two endings of 7
+
 
 class ImageFeatures(NamedTuple):
     """What the image tower gives for N images.
@@ -120,26 +122,33 @@ class CLIPBackbone(nn.Module):
         return "quick_gelu" if isinstance(gelu, QuickGELU) else "gelu"
 
     @property
-    def kernels(self) -> Kernels:
-        """How linear layers and attention are computed here and now."""
-        parameter = self.clip.text_projection
-        linear = choose_linear_kernel(self.linear_kernel, parameter)
+    def image_kernels(self) -> Kernels:
+        """How the image tower, and what projects its patches, is computed here and now."""
+        parameter, n_tokens = self.clip.visual.proj, 1 + self.grid_size**2
+        linear = choose_linear_kernel(self.linear_kernel, parameter, n_tokens=n_tokens, width=self.vision_width)
+        layer = self.clip.visual.transformer.resblocks[0].attn
         attention = choose_attention_kernel(
             "fused" if self.compile_options is not None else self.attention_kernel,
             linear,
             parameter,
             dtype=torch.bfloat16 if self.precision == "bfloat16" else parameter.dtype,
-            n_tokens=1 + self.grid_size**2,
-            head_width=self.clip.visual.transformer.resblocks[0].attn.head_dim,
+            shape=(layer.num_heads, n_tokens, layer.head_dim),
         )
         return Kernels(linear, attention)
+
+    @property
+    def text_kernels(self) -> Kernels:
+        """How the text tower, whose attention has a mask, is computed here and now."""
+        parameter = self.clip.text_projection
+        linear = choose_linear_kernel(self.linear_kernel, parameter, n_tokens=_TEXT_TOKENS, width=len(parameter))
+        return Kernels(linear, "fused")
 
     @property
     def computed_by(self) -> dict[str, Any]:
         """What results depend on beside weights and settings, by rounding: how the towers are computed here and now."""
         return {
-            "linear_kernel": self.kernels.linear,
-            "attention_kernel": self.kernels.attention,
+            "image_kernels": self.image_kernels._asdict(),
+            "text_kernels": self.text_kernels._asdict(),
             "precision": self.precision,
             "compile_options": self.compile_options,
         }
@@ -221,7 +230,7 @@ class CLIPBackbone(nn.Module):
         patches = visual.conv1(image).flatten(2).transpose(1, 2)
         tokens = torch.cat([visual.class_embedding.expand(len(image), 1, -1), patches], dim=1)
         tokens = visual.ln_pre(tokens + visual.positional_embedding)
-        tapped, kernels = [], self.kernels
+        tapped, kernels = [], self.image_kernels
         for number, block in enumerate(visual.transformer.resblocks, start=1):
             if self.precision == "bfloat16":
                 tokens = coarse_block(block, tokens, torch.bfloat16, kernels=kernels)
@@ -254,7 +263,7 @@ class CLIPBackbone(nn.Module):
         positions = self.clip.positional_embedding[: n_prefix + n_ending]
         tokens = torch.cat([prefix + positions[:n_prefix], (endings + positions[n_prefix:]).flatten(1, 2)], dim=1)
         mask = _branching_causal_mask(n_prefix, n_endings, n_ending, tokens.device)
-        kernels = self.kernels
+        kernels = self.text_kernels
         for block in self.clip.transformer.resblocks:
             tokens = transformer_block(block, tokens, mask, kernels=kernels)
         endings = tokens[:, n_prefix:].unflatten(1, (n_endings, n_ending))

@@ -78,7 +78,16 @@ def side_by_side_text(record: dict[str, Any]) -> str:
         for precision, rates in record["matmul_gflop_per_second"].items()
         for kernel, rate in rates.items()
     ]
-    return table(header, rows) + "\n" + table(["matrix products, by kernel", "GFLOP/s"], peaks)
+    kernels = [
+        [precision, *computed_by["image_kernels"].values(), computed_by["text_kernels"]["linear"]]
+        for precision, computed_by in record["computed_by"].items()
+    ]
+    tables = (
+        table(header, rows),
+        table(["matrix products, by kernel", "GFLOP/s"], peaks),
+        table(["computed by", "image tower, linear layers", "attention", "text tower, linear layers"], kernels),
+    )
+    return "\n".join(tables)
 
 
 def steps_text(record: Sequence[Mapping[str, Any]]) -> str:

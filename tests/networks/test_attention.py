@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from bpfl_med.networks import BayesPFL, linear_kernel
+from bpfl_med.networks import BayesPFL
 from bpfl_med.networks import attention as module
 from bpfl_med.networks.attention import (
     AttentionKernel,
@@ -52,7 +53,6 @@ def test_by_heads_is_that_of_pytorch(
     dtype: torch.dtype, kernel: LinearKernel, tolerance: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_QUERIES", 20)  # does not divide the number of tokens
-    monkeypatch.setattr(linear_kernel, "LEAST_OPERATIONS", 0)
     query, key, value = tokens(dtype)
     expected = F.scaled_dot_product_attention(query.double(), key.double(), value.double())
     found = attention_by_heads(query, key, value, kernel=kernel)
@@ -62,7 +62,6 @@ def test_by_heads_is_that_of_pytorch(
 
 def test_gradients_are_those_of_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_QUERIES", 20)
-    monkeypatch.setattr(linear_kernel, "LEAST_OPERATIONS", 0)
     inputs = tokens(torch.float32).requires_grad_()
     (expected,) = torch.autograd.grad(F.scaled_dot_product_attention(*inputs).square().sum(), inputs)
     (found,) = torch.autograd.grad(attention_by_heads(*inputs, kernel="convolution").square().sum(), inputs)
@@ -96,44 +95,43 @@ class TestChoice:
         [
             ({}, "by_heads"),
             ({"linear_kernel": "linear"}, "fused"),  # its products would not be faster
-            ({"n_tokens": 1110}, "by_heads"),
-            ({"n_tokens": 1109}, "fused"),  # products of 704 x 1109 x 64 are left to PyTorch
-            ({"dtype": torch.bfloat16, "linear_kernel": "linear", "n_tokens": 512}, "by_heads"),
-            ({"dtype": torch.bfloat16, "n_tokens": 511}, "fused"),
+            ({"shape": (16, 512, 64)}, "by_heads"),
+            ({"shape": (16, 511, 64)}, "fused"),  # few tokens
+            ({"dtype": torch.bfloat16, "linear_kernel": "linear", "shape": (16, 512, 64)}, "by_heads"),
+            ({"dtype": torch.bfloat16, "shape": (16, 511, 64)}, "fused"),
             ({"dtype": torch.float64}, "fused"),
             ({"dtype": torch.float16}, "fused"),
             ({"parameter": torch.zeros(1, device="meta")}, "fused"),
             ({"parameter": torch.zeros(1, device="meta"), "setting": "by_heads"}, "fused"),
             ({"setting": "fused"}, "fused"),
-            ({"setting": "by_heads", "linear_kernel": "linear", "n_tokens": 2}, "by_heads"),
+            ({"setting": "by_heads", "linear_kernel": "linear", "shape": (1, 2, 4)}, "by_heads"),
         ],
     )
     def test_the_fastest_is_asked_for_where_it_can_differ(
         self, settings: dict[str, Any], expected: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "fastest_attention_kernel", lambda dtype, n_threads: "by_heads")
+        monkeypatch.setattr(module, "fastest_attention_kernel", lambda *_: "by_heads")
         defaults: dict[str, Any] = {
             "setting": "auto",
             "linear_kernel": "convolution",
             "parameter": torch.zeros(1),
             "dtype": torch.float32,
-            "n_tokens": 1370,
-            "head_width": 64,
+            "shape": (16, 1370, 64),
         }
         assert choose_attention_kernel(**defaults | settings) == expected
 
     def test_is_measured_and_remembered(self, cache: Path) -> None:
-        chosen = fastest_attention_kernel(torch.float32, 2)
+        chosen = fastest_attention_kernel(torch.float32, (2, 50, 8), 2)
         assert chosen in ("fused", "by_heads")
         (answers,) = json.loads(cache.read_text()).values()
-        assert answers == {"attention in float32, threads: 2": chosen}
+        assert answers == {"attention of 50 tokens, 2 heads of width 8 in float32, threads: 2": chosen}
 
-    def test_is_one_for_each_type_and_number_of_threads(self, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_is_one_for_each_type_shape_and_number_of_threads(
+        self, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(module, "measured_choice", lambda question, *_, **__: question)
-        questions = {
-            fastest_attention_kernel(dtype, threads) for dtype in (torch.float32, torch.bfloat16) for threads in (1, 2)
-        }
-        assert len(questions) == 4
+        cases = itertools.product((torch.float32, torch.bfloat16), itertools.product((1, 2), (3, 4), (5, 6)), (1, 2))
+        assert len({fastest_attention_kernel(*case) for case in cases}) == 2**5
 
 
 class TestNetwork:
@@ -141,8 +139,8 @@ class TestNetwork:
         self, make_network: Callable[..., BayesPFL], images: Callable[..., torch.Tensor]
     ) -> None:
         fused, by_heads = (make_network(attention_kernel=kernel) for kernel in ("fused", "by_heads"))
-        assert fused.provenance["attention_kernel"] == "fused"
-        assert by_heads.provenance["attention_kernel"] == "by_heads"
+        assert fused.provenance["image_kernels"]["attention"] == "fused"
+        assert by_heads.provenance["image_kernels"]["attention"] == "by_heads"
         pair = [network.predict(images(2), ["brain", "lung"]) for network in (fused, by_heads)]
         torch.testing.assert_close(*pair, rtol=0, atol=1e-5)
         assert not torch.equal(pair[0].anomaly_map, pair[1].anomaly_map)
@@ -152,12 +150,12 @@ class TestNetwork:
         told: list[Kernels] = []
 
         def tell(x: torch.Tensor) -> torch.Tensor:
-            told.append(network.backbone.kernels)
+            told.append(network.backbone.image_kernels)
             return x + 1
 
         torch.jit.trace(tell, (torch.zeros(1),), check_trace=False)
         assert told == [Kernels("linear", "fused")]
-        assert network.backbone.kernels.attention == "by_heads"
+        assert network.backbone.image_kernels.attention == "by_heads"
         network.backbone.compile_image_tower(backend="eager")
-        assert network.provenance["attention_kernel"] == "fused"
+        assert network.provenance["image_kernels"]["attention"] == "fused"
         assert network.provenance["compile_options"] == {"backend": "eager"}

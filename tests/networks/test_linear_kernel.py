@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,12 +17,6 @@ from bpfl_med.networks import linear_kernel as module
 from bpfl_med.networks.linear_kernel import LinearKernel, choose_linear_kernel, fastest_linear_kernel, linear
 
 KERNELS = get_args(LinearKernel)
-
-
-@pytest.fixture(autouse=True)
-def small_products_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let convolutions serve products as small as those of these tests."""
-    monkeypatch.setattr(module, "LEAST_OPERATIONS", 0)
 
 
 @pytest.fixture
@@ -53,17 +48,6 @@ class TestLinear:
             torch.testing.assert_close(linear(x, weight, bias, kernel), (expected + bias).float(), rtol=0, atol=1e-5)
         finally:
             torch.set_num_threads(before)
-
-    def test_a_small_product_is_left_to_pytorch(
-        self, layer: tuple[Tensor, ...], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        x, weight, bias = layer
-        operations = 2 * 2 * 5 * 48 * 32
-        for least, n_convolutions in ((operations, 1), (operations + 1, 0)):
-            monkeypatch.setattr(module, "LEAST_OPERATIONS", least)
-            with torch.profiler.profile() as profile:
-                linear(x, weight, bias, "convolution")
-            assert [event.name for event in profile.events()].count("aten::conv2d") == n_convolutions
 
     def test_gradients(self, layer: tuple[Tensor, ...]) -> None:
         gradients = []
@@ -99,28 +83,38 @@ class TestLinear:
 
 class TestChoice:
     def test_is_measured_and_remembered(self, cache: Path) -> None:
-        chosen = choose_linear_kernel("auto", torch.zeros(1))
+        chosen = choose_linear_kernel("auto", torch.zeros(1), n_tokens=50, width=1000)
         assert chosen in KERNELS
         (answers,) = json.loads(cache.read_text()).values()
-        assert answers == {f"linear layer in float32, threads: {torch.get_num_threads()}": chosen}
+        n_threads = torch.get_num_threads()
+        assert answers == {f"linear layers of 50 tokens of width 1000 in float32, threads: {n_threads}": chosen}
 
-    def test_is_one_for_each_number_of_threads(self, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_is_one_for_each_shape_and_number_of_threads(self, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "measured_choice", lambda question, *_, **__: question)
-        assert fastest_linear_kernel(1) != fastest_linear_kernel(2)
+        assert len({fastest_linear_kernel(*case) for case in itertools.product((1, 2), (3, 4), (5, 6))}) == 2**3
+
+    def test_small_products_are_left_to_pytorch(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "fastest_linear_kernel", lambda *_: "convolution")
+        assert choose_linear_kernel("auto", torch.zeros(1), n_tokens=50, width=1000) == "convolution"
+        assert choose_linear_kernel("auto", torch.zeros(1), n_tokens=49, width=1000) == "linear"
 
     def test_is_made_only_where_there_is_one(self, cache: Path) -> None:
         for parameter in (torch.zeros(1, device="meta"), torch.zeros(1).double(), torch.zeros(1).bfloat16()):
-            assert {choose_linear_kernel(setting, parameter) for setting in ("auto", *KERNELS)} == {"linear"}
+            for setting in ("auto", *KERNELS):
+                assert choose_linear_kernel(setting, parameter, n_tokens=1370, width=1024) == "linear"
         assert not cache.exists()
 
     def test_is_not_measured_inside_a_trace(self, cache: Path) -> None:
-        torch.jit.trace(
-            lambda x: linear(x, x, None, choose_linear_kernel("auto", x)), (torch.ones(2, 2),), check_trace=False
-        )
+        def product(x: Tensor) -> Tensor:
+            return linear(x, x, None, choose_linear_kernel("auto", x, n_tokens=1370, width=1024))
+
+        torch.jit.trace(product, (torch.ones(2, 2),), check_trace=False)
         assert not cache.exists()
 
-    def test_can_be_set(self, cache: Path) -> None:
-        assert [choose_linear_kernel(kernel, torch.zeros(1)) for kernel in KERNELS] == list(KERNELS)
+    @pytest.mark.parametrize("kernel", KERNELS)
+    def test_can_be_set(self, kernel: LinearKernel, cache: Path) -> None:
+        for n_tokens in (1, 1370):
+            assert choose_linear_kernel(kernel, torch.zeros(1), n_tokens=n_tokens, width=1024) == kernel
         assert not cache.exists()
 
 
@@ -129,7 +123,8 @@ class TestNetwork:
         predictions = []
         for kernel in KERNELS:
             network = make_network(linear_kernel=kernel)
-            assert network.provenance["linear_kernel"] == kernel
+            assert network.provenance["image_kernels"]["linear"] == kernel
+            assert network.provenance["text_kernels"] == {"linear": kernel, "attention": "fused"}
             predictions.append(network.predict(images(2), ["brain", "lung"]))
         torch.testing.assert_close(*predictions, rtol=0, atol=1e-5)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bpfl_med.checkpoints import load_bayes_pfl
-from bpfl_med.networks import BayesPFL, linear_kernel
+from bpfl_med.networks import BayesPFL
 from bpfl_med.networks.attention import Kernels
 
 
@@ -25,7 +24,7 @@ def settings(tiny_a: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module", params=[Kernels("linear", "fused"), Kernels("convolution", "by_heads")], ids="-".join)
-def network(request: pytest.FixtureRequest, tiny_a: Path, settings: dict[str, Any]) -> Iterator[BayesPFL]:
+def network(request: pytest.FixtureRequest, tiny_a: Path, settings: dict[str, Any]) -> BayesPFL:
     network = load_bayes_pfl(
         tiny_a / "clip.pt",
         tiny_a / "prompts.pth",
@@ -34,6 +33,4 @@ def network(request: pytest.FixtureRequest, tiny_a: Path, settings: dict[str, An
         n_samples=settings["sample_num"],
     )
     network.backbone.linear_kernel, network.backbone.attention_kernel = request.param
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(linear_kernel, "LEAST_OPERATIONS", 0)  # all products of the tiny network are small
-        yield network
+    return network

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bpfl_med.networks import BayesPFL
+from bpfl_med.networks import BayesPFL, clip_backbone
 from bpfl_med.speed import matmul_peak
 from bpfl_med.speed.__main__ import main
 from bpfl_med.speed.released_way import released_way
@@ -99,6 +99,26 @@ def test_the_released_way_needs_more_operations_and_memory(comparison: SideBySid
     assert released.tensor_bytes > ours.tensor_bytes > 2 * N_PROMPTS * N_SAMPLES * 4
 
 
+def test_what_is_measured_to_choose_kernels_is_not_counted(
+    comparison: SideBySide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = set()
+
+    def measured(setting: str, parameter: torch.Tensor, *, n_tokens: int, width: int) -> str:
+        if width not in known:
+            _ = torch.ones(100, 100) @ torch.ones(100, 100)
+            known.add(width)
+        return "linear"
+
+    monkeypatch.setattr(clip_backbone, "choose_linear_kernel", measured)
+    networks = {name: comparison.measurements[name].network for name in ("float32", "bfloat16")}
+    other = SideBySide(networks, comparison.images, comparison.class_name)
+    other.run()
+    for name in networks:
+        assert other.measurements[name].flops == comparison.measurements[name].flops
+    assert known
+
+
 def test_the_command_writes_what_it_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--model", "demo", "--image-size", str(SIZE), "--n-samples", "2", "--rounds", "1", "--parts", "stages"]
     assert main([*arguments, "-o", str(tmp_path)]) == 0
@@ -111,6 +131,7 @@ def test_the_command_writes_what_it_measured(tmp_path: Path, capsys: pytest.Capt
         assert way["seconds"].keys() == {*STAGES, "whole image"}
         assert way["images_per_second"] == 1 / way["seconds"]["whole image"]
         assert 0 < way["share_of_matmul_peak"] < 1
+    assert record["stages"]["computed_by"]["bfloat16"]["image_kernels"] == {"linear": "linear", "attention": "fused"}
     row = next(line for line in text.splitlines() if line.startswith("| image tower"))
     assert f"{ways['float32']['seconds']['image tower']:.3g}" in row
 
