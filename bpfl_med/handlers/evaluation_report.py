@@ -30,7 +30,7 @@ def package_versions() -> dict[str, str]:
 
 
 class EvaluationReport:
-    """Write `metrics.json`, `metrics.csv` and `images.csv` (the same bytes for the same run) and `run.json` (its time).
+    """Write `metrics.json`, `metrics.csv` and `images.csv` (the same bytes for the same run), `run.json` (how it ran).
 
     Of several processes the first one writes. Without labels there are no metrics, and no `metrics.csv`.
 
@@ -39,7 +39,8 @@ class EvaluationReport:
         dataset_name: what the report calls the data set.
         items: of the data set.
         skipped: items that were left out, with the reason.
-        network: `BayesPFL.provenance`; its notice goes wherever numbers go.
+        network: `provenance` of the network; its notice goes wherever numbers go, and how it is computed on this
+            machine to `run.json`, since that changes nothing but the rounding.
         settings: `AnomalyEvaluation.settings`, and what else the numbers depend on.
 
     Attributes:
@@ -60,6 +61,7 @@ class EvaluationReport:
         self.dataset_name = dataset_name
         self.n_skipped = len(skipped)
         self.notice = network["notice"]
+        self.computed_by = network.get("computed_by")
         labels = [item.get("label") for item in items]
         self.description = {
             "notice": self.notice,
@@ -72,7 +74,7 @@ class EvaluationReport:
                 "skipped": list(skipped),
             },
             "settings": dict(settings),
-            "network": dict(network),
+            "network": {key: value for key, value in network.items() if key != "computed_by"},
         }
         self.started = 0.0
         self.n_scored = 0
@@ -115,6 +117,7 @@ class EvaluationReport:
             "seconds": round(seconds, 3),
             "n_processes": idist.get_world_size(),
             "images_per_second_of_first_process": round(self.n_scored / seconds, 3),
+            "computed_by": self.computed_by,
             "versions": package_versions(),
         }
         self._write_json("metrics.json", report)

@@ -76,8 +76,8 @@ def choose_attention_kernel(
     """Give the attention of an image tower: the one that is set, or for "auto" the fastest on this machine.
 
     Fused attention reaches half of what some processors can do. Head by head can be faster on a CPU, in bfloat16, and
-    in float32 where linear layers are convolutions; which is measured. Elsewhere, and in exports and compiled graphs,
-    there is no choice: attention is fused.
+    in float32 where linear layers are convolutions; which is measured. Elsewhere "auto" is fused; on accelerators, in
+    exports and in compiled graphs all settings are.
 
     Args:
         setting: a kernel, or "auto".

@@ -223,7 +223,8 @@ class BayesPFL(nn.Module):
             "stage": self.stage,
             "n_samples": self.n_samples,
             "seed": self.seed,
-            **self.backbone.computed_by,
+            "precision": self.backbone.precision,
+            "computed_by": self.backbone.computed_by,
             "caution": self.notice.split()[0] if self.notice else None,
             "notice": self.notice,
         }
@@ -387,7 +388,7 @@ class BayesPFL(nn.Module):
     def _pair_logits(self, features: ImageFeatures, text: torch.Tensor) -> torch.Tensor:
         """Give the map logits [L, N, M, g, g] of text pairs [N, 2, M, C]."""
         patches, refined = self.cross_attention(
-            features.patch_tokens, text.flatten(1, 2), kernel=self.backbone.image_kernels.linear
+            features.patch_tokens, text.flatten(1, 2), kernel=self.backbone.patch_kernel
         )
         return pair_logits(patches, refined.unflatten(2, (2, -1)), self.log_temperature_pixel)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -15,13 +16,13 @@ from torch import nn
 from bpfl_med.networks.attention import AttentionKernelSetting, Kernels, choose_attention_kernel
 from bpfl_med.networks.class_names import vocabulary_size
 from bpfl_med.networks.coarse_block import coarse_block
-from bpfl_med.networks.linear_kernel import LinearKernelSetting, choose_linear_kernel, computes_on_cpu
+from bpfl_med.networks.linear_kernel import LinearKernel, LinearKernelSetting, choose_linear_kernel, computes_on_cpu
 from bpfl_med.networks.transformer_block import transformer_block
 from bpfl_med.process_memory import LARGEST_KEPT
 
 Precision = Literal["float32", "bfloat16", "float16"]
 
-_TEXT_TOKENS = 600  # of one image at the paper's sizes: 30 prompts of 6 tokens with two endings of 7
+_TEXT_TOKENS = 600  # of one image at the paper's sizes: 30 prompts of 6 tokens with two endings of 7 each
 
 
 class ImageFeatures(NamedTuple):
@@ -61,7 +62,8 @@ class CLIPBackbone(nn.Module):
         attention_kernel: how the image tower attends on a CPU, see
             :func:`~bpfl_med.networks.attention.choose_attention_kernel`.
         precision: see :meth:`set_precision`.
-        compile_options: see :meth:`compile_image_tower`; None if it is not compiled.
+        compile_options: those of :meth:`compile_image_tower`, with names for what JSON cannot hold; None if it was not
+            called.
 
     Raises:
         ValueError: if the architecture cannot carry the method, or the patch size does not divide `image_size`.
@@ -122,34 +124,44 @@ class CLIPBackbone(nn.Module):
         return "quick_gelu" if isinstance(gelu, QuickGELU) else "gelu"
 
     @property
+    def patch_kernel(self) -> LinearKernel:
+        """How a float32 linear layer of an image's patches is computed here and now."""
+        n_tokens = 1 + self.grid_size**2
+        return choose_linear_kernel(
+            self.linear_kernel, self.clip.visual.proj, n_tokens=n_tokens, width=self.vision_width
+        )
+
+    @property
     def image_kernels(self) -> Kernels:
-        """How the image tower, and what projects its patches, is computed here and now."""
-        parameter, n_tokens = self.clip.visual.proj, 1 + self.grid_size**2
-        linear = choose_linear_kernel(self.linear_kernel, parameter, n_tokens=n_tokens, width=self.vision_width)
+        """How the image tower is computed here and now; compiled graphs hold the plain kernels."""
+        if self.compile_options is not None:
+            return Kernels("linear", "fused")
         layer = self.clip.visual.transformer.resblocks[0].attn
+        linear = self.patch_kernel if self.precision == "float32" else "linear"
         attention = choose_attention_kernel(
-            "fused" if self.compile_options is not None else self.attention_kernel,
+            self.attention_kernel,
             linear,
-            parameter,
-            dtype=torch.bfloat16 if self.precision == "bfloat16" else parameter.dtype,
-            shape=(layer.num_heads, n_tokens, layer.head_dim),
+            layer.in_proj_weight,
+            dtype=torch.bfloat16 if self.precision == "bfloat16" else layer.in_proj_weight.dtype,
+            shape=(layer.num_heads, 1 + self.grid_size**2, layer.head_dim),
         )
         return Kernels(linear, attention)
 
     @property
     def text_kernels(self) -> Kernels:
         """How the text tower, whose attention has a mask, is computed here and now."""
-        parameter = self.clip.text_projection
-        linear = choose_linear_kernel(self.linear_kernel, parameter, n_tokens=_TEXT_TOKENS, width=len(parameter))
+        parameter = self.clip.transformer.resblocks[0].attn.in_proj_weight
+        width = parameter.shape[1]
+        linear = choose_linear_kernel(self.linear_kernel, parameter, n_tokens=_TEXT_TOKENS, width=width)
         return Kernels(linear, "fused")
 
     @property
     def computed_by(self) -> dict[str, Any]:
-        """What results depend on beside weights and settings, by rounding: how the towers are computed here and now."""
+        """What results depend on by their rounding alone; values that JSON can hold."""
         return {
             "image_kernels": self.image_kernels._asdict(),
+            "patch_kernel": self.patch_kernel,
             "text_kernels": self.text_kernels._asdict(),
-            "precision": self.precision,
             "compile_options": self.compile_options,
         }
 
@@ -189,9 +201,9 @@ class CLIPBackbone(nn.Module):
             blocks: 1-based block numbers, ascending.
 
         Raises:
-            ValueError: if the image is not of that shape.
+            ValueError: if the image is not of that shape, or there is none.
         """
-        if image.ndim != 4 or tuple(image.shape[1:]) != (3, self.image_size, self.image_size):
+        if image.ndim != 4 or tuple(image.shape[1:]) != (3, self.image_size, self.image_size) or len(image) == 0:
             raise ValueError(
                 f"The network takes images [N, 3, {self.image_size}, {self.image_size}], got {list(image.shape)}"
             )
@@ -223,7 +235,7 @@ class CLIPBackbone(nn.Module):
         """
         # The plain function, not the method of this object, so that a copy of the backbone runs its own weights.
         self._compiled_image_tower = torch.compile(type(self)._image_tower, **options)
-        self.compile_options = options
+        self.compile_options = json.loads(json.dumps(options, default=_name))
 
     def _image_tower(self, image: torch.Tensor, blocks: Sequence[int]) -> ImageFeatures:
         visual = self.clip.visual
@@ -291,6 +303,10 @@ def weights_checksum(clip: CLIP) -> str:
         digest.update(name.encode())
         digest.update(tensor.detach().float().cpu().contiguous().numpy().data)
     return digest.hexdigest()
+
+
+def _name(value: object) -> str:
+    return str(getattr(value, "__qualname__", type(value).__qualname__))
 
 
 def _branching_causal_mask(n_prefix: int, n_endings: int, n_ending: int, device: torch.device) -> torch.Tensor:

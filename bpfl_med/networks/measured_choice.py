@@ -8,7 +8,8 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
@@ -53,15 +54,15 @@ def measured_choice(
         if chosen in ways:
             return chosen
         file.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(file.with_suffix(".lock"), timeout=_LONGEST_WAIT):
-            choices = _remembered(file)
-            chosen = choices.get(machine, {}).get(question, "")
+        with _one_process_at_a_time(file):
+            chosen = _remembered(file).get(machine, {}).get(question, "")
             if chosen not in ways:
                 chosen = _fastest(ways, shapes, dtype)
+                choices = _remembered(file)
                 choices.setdefault(machine, {})[question] = chosen
                 with replaced_file(file) as scratch:
                     scratch.write_text(json.dumps(choices, indent=2) + "\n")
-    except (OSError, NotImplementedError) as error:  # the latter from file systems that know no locks
+    except OSError as error:
         logger.info("The choice of the %s could not be kept for the next run: %s", question, error)
     return chosen if chosen in ways else _fastest(ways, shapes, dtype)
 
@@ -104,6 +105,17 @@ def _fastest(
     difference = (results[fastest].float() - expected).abs().max()
     agree = bool(difference <= _LARGEST_DIFFERENCE * expected.abs().max())
     return fastest if agree and best[preferred] > _MARGIN * best[fastest] else preferred
+
+
+@contextmanager
+def _one_process_at_a_time(file: Path) -> Iterator[None]:
+    """Hold a lock beside a file, if the file system has locks; else several processes may measure at once."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(FileLock(file.with_suffix(".lock"), timeout=_LONGEST_WAIT))
+        except (OSError, NotImplementedError) as error:
+            logger.info("No lock on %s: %s", file, error)
+        yield
 
 
 def _memory_file() -> Path:

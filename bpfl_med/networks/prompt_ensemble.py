@@ -86,6 +86,7 @@ class PromptEnsemble(nn.Module):
             "backbone": self.backbone.record,
             "state_pairs": [list(pair) for pair in self.state_pairs],
             "templates": self.templates,
+            "computed_by": self.backbone.computed_by,
             "caution": self.notice.split()[0] if self.notice else None,
             "notice": self.notice,
         }

@@ -79,13 +79,13 @@ def side_by_side_text(record: dict[str, Any]) -> str:
         for kernel, rate in rates.items()
     ]
     kernels = [
-        [precision, *computed_by["image_kernels"].values(), computed_by["text_kernels"]["linear"]]
-        for precision, computed_by in record["computed_by"].items()
+        [precision, *told["image_kernels"].values(), told["text_kernels"]["linear"], told["patch_kernel"]]
+        for precision, told in record["computed_by"].items()
     ]
     tables = (
         table(header, rows),
         table(["matrix products, by kernel", "GFLOP/s"], peaks),
-        table(["computed by", "image tower, linear layers", "attention", "text tower, linear layers"], kernels),
+        table(["computed by", "image tower", "its attention", "text tower", "RCA's patches"], kernels),
     )
     return "\n".join(tables)
 

@@ -58,7 +58,8 @@ class FeatureInferer(Inferer):
         kind = image.device.type
         autocast = str(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else None
         blocks = network.hyper_parameters["feature_blocks"]
-        computed_by = [_ENTRY, backbone.computed_by, str(image.dtype), autocast]
+        way = [backbone.image_kernels, backbone.precision, backbone.compile_options]
+        computed_by = [_ENTRY, way, str(image.dtype), autocast]
         depends_on = [backbone.checksum, backbone.activation, blocks, *computed_by]
         digest = hashlib.sha256(json.dumps(depends_on).encode())
         digest.update(image.detach().cpu().contiguous().view(torch.uint8).numpy().data)

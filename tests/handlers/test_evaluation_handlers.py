@@ -151,6 +151,18 @@ def test_the_report_says_how_scores_were_made(evaluate, network, items, report_f
     assert (report["network"]["n_samples"], report["network"]["seed"]) == (2, 333)
 
 
+def test_how_it_was_computed_is_told_beside_the_report(evaluate, network, items, report_folder, monkeypatch):
+    """Another library changes the rounding and no more, so a report stays as it was."""
+    both = handlers(report_folder, network)
+    evaluate(network, items, both)
+    told = json.loads((report_folder / "run.json").read_text())["computed_by"]
+    assert told == network.backbone.computed_by
+    monkeypatch.setattr(network.backbone, "linear_kernel", "convolution")
+    assert network.backbone.computed_by != told
+    _, again = handlers(report_folder, network)
+    assert again.description == both[1].description
+
+
 def test_only_abnormal_images_leave_image_metrics_undefined(evaluate, network, items, report_folder):
     evaluator = evaluate(network, [x for x in items if x["label"]], handlers(report_folder, network))
     metrics = read_metrics(report_folder)

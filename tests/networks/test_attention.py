@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
 
-from bpfl_med.networks import BayesPFL
+from bpfl_med.networks import BayesPFL, CLIPBackbone, linear_kernel
 from bpfl_med.networks import attention as module
 from bpfl_med.networks.attention import (
     AttentionKernel,
@@ -139,23 +142,64 @@ class TestNetwork:
         self, make_network: Callable[..., BayesPFL], images: Callable[..., torch.Tensor]
     ) -> None:
         fused, by_heads = (make_network(attention_kernel=kernel) for kernel in ("fused", "by_heads"))
-        assert fused.provenance["image_kernels"]["attention"] == "fused"
-        assert by_heads.provenance["image_kernels"]["attention"] == "by_heads"
+        assert fused.provenance["computed_by"]["image_kernels"]["attention"] == "fused"
+        assert by_heads.provenance["computed_by"]["image_kernels"]["attention"] == "by_heads"
         pair = [network.predict(images(2), ["brain", "lung"]) for network in (fused, by_heads)]
         torch.testing.assert_close(*pair, rtol=0, atol=1e-5)
         assert not torch.equal(pair[0].anomaly_map, pair[1].anomaly_map)
 
-    def test_exports_and_compiled_towers_hold_fused_attention(self, make_network: Callable[..., BayesPFL]) -> None:
-        network = make_network(attention_kernel="by_heads")
-        told: list[Kernels] = []
+    def test_an_export_holds_the_plain_kernels(
+        self, make_network: Callable[..., BayesPFL], images: Callable[..., torch.Tensor]
+    ) -> None:
+        network = make_network(linear_kernel="convolution", attention_kernel="by_heads")
+        blocks = network.hyper_parameters["feature_blocks"]
+        traced = torch.jit.trace(lambda image: tuple(network.backbone.encode_image(image, blocks)), (images(2),))
+        kinds = Counter(node.kind() for node in traced.inlined_graph.nodes())
+        assert kinds["aten::scaled_dot_product_attention"] == network.backbone.n_blocks
+        assert kinds["aten::linear"] == 4 * network.backbone.n_blocks
 
-        def tell(x: torch.Tensor) -> torch.Tensor:
-            told.append(network.backbone.image_kernels)
-            return x + 1
+    def test_a_compiled_tower_has_the_plain_kernels(
+        self, make_network: Callable[..., BayesPFL], images: Callable[..., torch.Tensor]
+    ) -> None:
+        kernels = {"linear_kernel": "convolution", "attention_kernel": "by_heads"}
+        compiled = make_network(**kernels, compile_options={"backend": "eager"}).backbone
+        assert compiled.image_kernels == Kernels("linear", "fused")
+        plain = make_network(linear_kernel="linear", attention_kernel="fused").backbone
+        for found, expected in zip(
+            compiled.encode_image(images(1), (2, 4)), plain.encode_image(images(1), (2, 4)), strict=True
+        ):
+            assert torch.equal(found, expected)
 
-        torch.jit.trace(tell, (torch.zeros(1),), check_trace=False)
-        assert told == [Kernels("linear", "fused")]
-        assert network.backbone.image_kernels.attention == "by_heads"
-        network.backbone.compile_image_tower(backend="eager")
-        assert network.provenance["image_kernels"]["attention"] == "fused"
-        assert network.provenance["compile_options"] == {"backend": "eager"}
+    def test_compile_options_are_told_as_json_can_hold_them(self, make_network: Callable[..., BayesPFL]) -> None:
+        def backend(graph: torch.fx.GraphModule, _: list[torch.Tensor]) -> Callable[..., Any]:
+            return graph.forward
+
+        backbone = make_network(compile_options={"backend": backend, "dynamic": False}).backbone
+        told = json.loads(json.dumps(backbone.computed_by))["compile_options"]
+        assert told == {"backend": backend.__qualname__, "dynamic": False}
+
+    @pytest.mark.parametrize(
+        ("precision", "image", "text"),
+        [
+            ("float32", Kernels("convolution", "by_heads"), "convolution"),
+            ("bfloat16", Kernels("linear", "by_heads"), "convolution"),
+            ("float16", Kernels("linear", "fused"), "linear"),
+        ],
+    )
+    def test_each_precision_has_the_kernels_that_serve_it(
+        self,
+        precision: str,
+        image: Kernels,
+        text: LinearKernel,
+        small_clip: open_clip.CLIP,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """With "auto", and measurements that always favour the other library."""
+        monkeypatch.setattr(module, "fastest_attention_kernel", lambda *_: "by_heads")
+        monkeypatch.setattr(linear_kernel, "fastest_linear_kernel", lambda *_: "convolution")
+        monkeypatch.setattr(linear_kernel, "_LEAST_OPERATIONS", 0)
+        backbone = CLIPBackbone(copy.deepcopy(small_clip), image_size=8 * 23, name="tiny")  # 530 tokens
+        backbone.set_precision(precision)
+        assert backbone.image_kernels == image
+        assert backbone.text_kernels == Kernels(text, "fused")
+        assert backbone.patch_kernel == "convolution"

@@ -28,7 +28,9 @@ def test_image_size_must_be_a_multiple_of_the_patch_size(small_clip: open_clip.C
         CLIPBackbone(copy.deepcopy(small_clip), image_size=50, name="tiny")
 
 
-@pytest.mark.parametrize("shape", [(3, 48, 48), (1, 1, 48, 48), (1, 3, 48, 56), (1, 3, 32, 32), (1, 48, 48, 3)])
+@pytest.mark.parametrize(
+    "shape", [(3, 48, 48), (1, 1, 48, 48), (1, 3, 48, 56), (1, 3, 32, 32), (1, 48, 48, 3), (0, 3, 48, 48)]
+)
 def test_images_of_another_shape_are_refused(shape: tuple[int, ...], backbone: CLIPBackbone) -> None:
     with pytest.raises(ValueError, match=r"takes images \[N, 3, 48, 48\], got"):
         backbone.encode_image(torch.zeros(shape), (1,))

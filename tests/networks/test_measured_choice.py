@@ -97,7 +97,7 @@ def test_the_answer_of_a_process_that_was_faster_counts(
 
 
 def test_processes_measure_one_after_the_other(file: Path, clock: Clock, choice: Callable[..., str]) -> None:
-    """A second process could not begin while the first measures, and neither answer is lost."""
+    """A second process could not begin while the first measures."""
     held = []
 
     def way(x: Tensor) -> Tensor:
@@ -112,13 +112,29 @@ def test_processes_measure_one_after_the_other(file: Path, clock: Clock, choice:
 
 
 def test_a_process_that_waits_in_vain_measures_for_itself(
-    file: Path, choice: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    file: Path, clock: Clock, choice: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And keeps what another has written meanwhile."""
     monkeypatch.setattr(module, "_LONGEST_WAIT", 0)
     file.parent.mkdir()
+    machine = f"{processor_name()}, torch {torch.__version__}"
+
+    def meanwhile(x: Tensor) -> Tensor:
+        file.write_text(json.dumps({machine: {"double": "slow"}}))
+        return x + x
+
     with FileLock(file.with_suffix(".lock")):
-        assert choice() == "quick"
-    assert not file.exists()
+        assert choice(slow=clock.way(2.0), quick=meanwhile) == "quick"
+    assert json.loads(file.read_text()) == {machine: {"double": "slow", "sum": "quick"}}
+
+
+@pytest.mark.parametrize("error", [OSError("No locks available"), NotImplementedError(), PermissionError()])
+def test_a_file_system_without_locks_does_no_harm(
+    error: Exception, file: Path, choice: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.FileLock, "acquire", mock.Mock(side_effect=error))
+    assert choice() == "quick"
+    assert file.exists()
 
 
 def test_slow_ways_are_not_tried_for_long(clock: Clock, choice: Callable[..., str]) -> None:

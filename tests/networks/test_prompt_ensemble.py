@@ -79,6 +79,7 @@ def test_the_report_tells_prompts_and_backbone(network):
     assert record["backbone"]["name"] == "tiny"
     assert record["state_pairs"] == [list(pair) for pair in PAIRS]
     assert record["notice"] == network.notice
+    assert record["computed_by"] == network.backbone.computed_by
     assert network.notice.startswith("UNTRAINED CLIP backbone: the weights are random")
     other = PromptEnsemble(network.backbone, state_pairs=PAIRS[:2], templates=TEMPLATES)
     assert other.checksum != network.checksum

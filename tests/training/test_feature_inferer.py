@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError
 
 from bpfl_med.networks import BayesPFL, CLIPBackbone
+from bpfl_med.networks.attention import Kernels
 from bpfl_med.training import FeatureInferer
 
 IMAGES = torch.randn(5, 3, 48, 48, generator=torch.Generator().manual_seed(0))
@@ -62,7 +63,17 @@ def test_another_way_of_computing_is_another_entry(tmp_path: Path, network: Baye
     other = copy.deepcopy(network)
     other.backbone.compile_image_tower(backend="eager")
     inferer(IMAGES[:1], other)
-    assert len(list(tmp_path.rglob("*.safetensors"))) == 2**3 + 1
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 2 * 2 + 2 + 1  # bfloat16 has but one linear kernel
+
+
+def test_another_way_through_the_text_tower_is_the_same_entry(
+    tmp_path: Path, network: BayesPFL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inferer = FeatureInferer(tmp_path)
+    for kernel in ("linear", "convolution"):
+        monkeypatch.setattr(CLIPBackbone, "text_kernels", Kernels(kernel, "fused"))
+        inferer(IMAGES[:1], network)
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 1
 
 
 def test_a_damaged_entry_is_no_features(tmp_path: Path, network: BayesPFL) -> None:
