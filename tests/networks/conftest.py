@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import open_clip
@@ -11,8 +12,21 @@ import pytest
 import torch
 
 from bpfl_med.networks import BayesPFL, CLIPBackbone
+from bpfl_med.networks.attention import fastest_attention_kernel
+from bpfl_med.networks.linear_kernel import fastest_linear_kernel
 
 MakeNetwork = Callable[..., BayesPFL]
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The file in which choices are remembered, not there yet; what this process knows of them is forgotten."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for choice in (fastest_linear_kernel, fastest_attention_kernel):
+        choice.cache_clear()
+    yield tmp_path / "bpfl_med" / "fastest.json"
+    for choice in (fastest_linear_kernel, fastest_attention_kernel):
+        choice.cache_clear()
 
 
 @torch.no_grad()

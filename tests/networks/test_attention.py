@@ -6,7 +6,7 @@ import copy
 import itertools
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +26,6 @@ from bpfl_med.networks.attention import (
     fastest_attention_kernel,
 )
 from bpfl_med.networks.linear_kernel import LinearKernel
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty folder in which the choice is remembered; what this process knows of it is forgotten."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    fastest_attention_kernel.cache_clear()
-    yield tmp_path / "bpfl_med" / "fastest.json"
-    fastest_attention_kernel.cache_clear()
 
 
 def tokens(dtype: torch.dtype, n_tokens: int = 50) -> torch.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
@@ -24,15 +24,6 @@ def layer() -> tuple[Tensor, Tensor, Tensor]:
     """x [2, 5, 48], W [32, 48] and b [32]."""
     generator = torch.Generator().manual_seed(0)
     return tuple(torch.randn(shape, generator=generator) for shape in ((2, 5, 48), (32, 48), (32,)))
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty folder in which the choice is remembered; what this process knows of it is forgotten."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    fastest_linear_kernel.cache_clear()
-    yield tmp_path / "bpfl_med" / "fastest.json"
-    fastest_linear_kernel.cache_clear()
 
 
 class TestLinear:
