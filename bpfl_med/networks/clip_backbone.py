@@ -108,6 +108,11 @@ class CLIPBackbone(nn.Module):
         return int(self.clip.visual.conv1.out_channels)
 
     @property
+    def n_image_tokens(self) -> int:
+        """How many tokens the image tower makes of an image: the class token and the patches."""
+        return 1 + self.grid_size**2
+
+    @property
     def n_blocks(self) -> int:
         """How many blocks the image tower has."""
         return len(self.clip.visual.transformer.resblocks)
@@ -126,10 +131,8 @@ class CLIPBackbone(nn.Module):
     @property
     def patch_kernel(self) -> LinearKernel:
         """How a float32 linear layer of an image's patches is computed here and now."""
-        n_tokens = 1 + self.grid_size**2
-        return choose_linear_kernel(
-            self.linear_kernel, self.clip.visual.proj, n_tokens=n_tokens, width=self.vision_width
-        )
+        parameter, n_tokens = self.clip.visual.proj, self.n_image_tokens
+        return choose_linear_kernel(self.linear_kernel, parameter, n_tokens=n_tokens, width=self.vision_width)
 
     @property
     def image_kernels(self) -> Kernels:
@@ -143,7 +146,7 @@ class CLIPBackbone(nn.Module):
             linear,
             layer.in_proj_weight,
             dtype=torch.bfloat16 if self.precision == "bfloat16" else layer.in_proj_weight.dtype,
-            shape=(layer.num_heads, 1 + self.grid_size**2, layer.head_dim),
+            shape=(layer.num_heads, self.n_image_tokens, layer.head_dim),
         )
         return Kernels(linear, attention)
 
@@ -219,7 +222,7 @@ class CLIPBackbone(nn.Module):
         if not computes_on_cpu(image):
             return len(image)
         n_hidden = self.clip.visual.transformer.resblocks[0].mlp.c_fc.out_features
-        return max(1, LARGEST_KEPT // ((1 + self.grid_size**2) * n_hidden * image.element_size()))
+        return max(1, LARGEST_KEPT // (self.n_image_tokens * n_hidden * image.element_size()))
 
     def _run_image_tower(self, image: torch.Tensor, blocks: Sequence[int]) -> ImageFeatures:
         if self._compiled_image_tower is None or image.device.type == "meta":

@@ -50,12 +50,12 @@ def measured_choice(
     chosen = ""
     try:
         file = _memory_file()
-        chosen = _remembered(file).get(machine, {}).get(question, "")
+        chosen = _answer(file, machine, question)
         if chosen in ways:
             return chosen
         file.parent.mkdir(parents=True, exist_ok=True)
         with _one_process_at_a_time(file):
-            chosen = _remembered(file).get(machine, {}).get(question, "")
+            chosen = _answer(file, machine, question)
             if chosen not in ways:
                 chosen = _fastest(ways, shapes, dtype)
                 choices = _remembered(file)
@@ -124,6 +124,11 @@ def _memory_file() -> Path:
     except RuntimeError as error:
         raise OSError("this user has no home folder; set XDG_CACHE_HOME") from error
     return Path(cache) / "bpfl_med" / "fastest.json"
+
+
+def _answer(file: Path, machine: str, question: str) -> str:
+    """Look up what an earlier process has chosen; "" if none has."""
+    return _remembered(file).get(machine, {}).get(question, "")
 
 
 def _remembered(file: Path) -> dict[str, dict[str, str]]:

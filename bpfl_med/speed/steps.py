@@ -58,8 +58,7 @@ def _steps(network: BayesPFL, image: torch.Tensor, class_name: str) -> Sequence[
     x_cls, n_samples = features.global_feature, network.n_samples
     text = network.encode_text(x_cls, [class_name], network.noise)[0]
     width, n_heads = network.backbone.vision_width, network.backbone.clip.visual.transformer.resblocks[0].attn.num_heads
-    n_tokens = 1 + network.backbone.grid_size**2
-    heads = torch.randn(3, 1, n_heads, n_tokens, width // n_heads, device=image.device)
+    heads = torch.randn(3, 1, n_heads, network.backbone.n_image_tokens, width // n_heads, device=image.device)
     return [
         Step(
             "image tower",
