@@ -24,6 +24,7 @@ _LABELS = {
     None: ("no label", "#999999", ""),
 }
 _N_BINS = 30
+_LEGEND_ROOM = 0.45  # above the highest bar, as a share of it
 _N_GROUPS = 10  # of scores in a reliability diagram, and of uncertainties beside it
 _DPI = 100
 
@@ -80,6 +81,7 @@ def histograms_picture(groups: Mapping[str, ScoreGroup], *, title: str, footer: 
     for axes, (class_name, group) in zip(grid, groups.items(), strict=False):
         everything = np.concatenate([np.asarray(scores, float) for scores in group.scores.values()])
         bins = np.histogram_bin_edges(everything, _N_BINS)
+        axes.margins(y=_LEGEND_ROOM)
         for label, scores in group.scores.items():
             name, colour, hatch = _LABELS[label]
             style = {"color": colour, "alpha": 0.55, "hatch": hatch, "edgecolor": colour}
@@ -90,7 +92,7 @@ def histograms_picture(groups: Mapping[str, ScoreGroup], *, title: str, footer: 
         axes.set_xlabel("score", fontsize=7)
         axes.set_ylabel("number", fontsize=7)
         axes.tick_params(labelsize=7)
-        axes.legend(fontsize=6, framealpha=0.7)
+        axes.legend(loc="upper center", fontsize=6, framealpha=1, edgecolor="none")
     for axes in grid[len(groups) :]:
         axes.set_axis_off()
     return _drawn(figure)
