@@ -34,7 +34,8 @@ class PromptTrainer(SupervisedTrainer):
         micro_batch_size: images that go through the text tower and the maps at a time, in one process. It changes
             memory and speed only: with several micro-batches the forward is computed twice. None takes all at once.
         amp: run the forward in mixed precision with bfloat16, whose range needs no scaling of the loss.
-        kwargs: of :class:`monai.engines.SupervisedTrainer`; the loader gives batches of a `TrainingDataset`.
+        kwargs: of :class:`monai.engines.SupervisedTrainer`; the loader has `TrainingBatches` of a
+            `TrainingDataset`.
 
     Attributes:
         state.output: {"loss": total, and the four terms by name}, floats of the whole step.
@@ -65,6 +66,7 @@ class PromptTrainer(SupervisedTrainer):
         self.micro_batch_size = micro_batch_size
         self.mixed_precision = amp
         self.add_event_handler(Events.STARTED, self._begin)
+        self.add_event_handler(Events.EPOCH_STARTED, self._shuffle)
 
     def _begin(self) -> None:
         """Give every process the same weights to begin with."""
@@ -72,6 +74,10 @@ class PromptTrainer(SupervisedTrainer):
         for parameter in self.network.parameters():
             if parameter.requires_grad:
                 idist.broadcast(parameter.data, src=0)
+
+    def _shuffle(self) -> None:
+        """Tell the batches which epoch begins, as MONAI tells PyTorch's own sampler alone."""
+        self.data_loader.batch_sampler.set_epoch(self.state.epoch)
 
     def _iteration(self, engine: SupervisedTrainer, batchdata: Mapping[str, Any]) -> dict[str, float]:
         """Make one step of the optimiser."""

@@ -37,6 +37,10 @@ class TrainingBatches(Sampler[list[tuple[int, int]]]):
         self.seed = seed
         self.epoch = 1
 
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch, counted from 1, the next iteration is."""
+        self.epoch = epoch
+
     def __len__(self) -> int:
         return -(-self.n_items // self.batch_size)
 

@@ -17,7 +17,14 @@ from torch import Tensor
 from bpfl_med.checkpoints import read_tensors, save_published_prompts
 from bpfl_med.losses import BayesPFLLoss, LossTerms, dice_loss, flow_sums, focal_loss, orthogonal_sum
 from bpfl_med.networks import BayesPFL, PromptNoise, TrainingOutput
-from bpfl_med.training import FeatureInferer, PromptTrainer, TrainingNoise, stage_1_groups, stage_2_parameters
+from bpfl_med.training import (
+    FeatureInferer,
+    PromptTrainer,
+    TrainingBatches,
+    TrainingNoise,
+    stage_1_groups,
+    stage_2_parameters,
+)
 
 STAGES = (1, 2)
 GROUPS = ("prompt", "temperature", "PFL", "linear")
@@ -237,6 +244,12 @@ def test_parameter_groups(network: BayesPFL, released: dict[str, Any], in_releas
             assert "decoder." in name or ".p_mu." in name
 
 
+class ReleasedBatches(list):
+    """The released program's batches as a loader, whose order is theirs."""
+
+    batch_sampler = TrainingBatches(1, batch_size=1, seed=0)
+
+
 class ReleasedNoise(TrainingNoise):
     """What the released program drew."""
 
@@ -279,7 +292,7 @@ def test_three_steps_of_stage_1(
     trainer = PromptTrainer(
         device="cpu",
         max_epochs=1,
-        train_data_loader=[batch] * training["steps"],
+        train_data_loader=ReleasedBatches([batch] * training["steps"]),
         network=network,
         optimizer=optimizer,
         loss_function=BayesPFLLoss(),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from ignite.engine import Events
+from ignite.engine import Engine, Events
 
 from bpfl_med.networks import BayesPFL
 from bpfl_med.networks.clip_backbone import weights_checksum
@@ -71,6 +71,36 @@ def test_the_same_seed_gives_the_same_bytes_with_workers_too(make_trainer: MakeT
     first, second = make_trainer(max_epochs=2), make_trainer(max_epochs=2, num_workers=2)
     assert run(first) == run(second)
     assert_same(first, second, 0)
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize("first_epoch", [1, 3], ids=["from the start", "resumed"])
+def test_every_epoch_has_an_order_and_variants_of_its_own(
+    num_workers: int, first_epoch: int, make_trainer: MakeTrainer
+) -> None:
+    trainer = make_trainer(max_epochs=4, n_variants=2, num_workers=num_workers)
+    seen: dict[int, list[tuple[int, int]]] = {}
+    pictures: dict[int, dict[int, torch.Tensor]] = {}
+
+    @trainer.on(Events.STARTED)
+    def resume(engine: Engine) -> None:
+        engine.state.epoch = first_epoch - 1
+
+    @trainer.on(Events.ITERATION_STARTED)
+    def look(engine: Engine) -> None:
+        batch = engine.state.batch
+        for epoch, index, image in zip(batch["epoch"].tolist(), batch["index"].tolist(), batch["image"], strict=True):
+            seen.setdefault(engine.state.epoch, []).append((epoch, index))
+            pictures.setdefault(engine.state.epoch, {})[index] = torch.as_tensor(image)
+
+    trainer.run()
+    assert list(seen) == list(range(first_epoch, 5))
+    for epoch, keys in seen.items():
+        assert {of for of, _ in keys} == {epoch}
+    assert len({tuple(index for _, index in keys) for keys in seen.values()}) == len(seen)
+    assert not all(pictures[3][index].equal(pictures[4][index]) for index in pictures[3])
+    if first_epoch == 1:
+        assert all(pictures[1][index].equal(pictures[3][index]) for index in pictures[1])
 
 
 def test_remembered_features_give_the_same_training(tmp_path: Path, make_trainer: MakeTrainer) -> None:

@@ -11,7 +11,7 @@ from bpfl_med.training import TrainingBatches, TrainingNoise, collate_batch
 def shares(n_processes: int, n_items: int = 11, epoch: int = 1) -> list[list[list[tuple[int, int]]]]:
     """The batches of every process."""
     batches = TrainingBatches(n_items, batch_size=4, seed=0)
-    batches.epoch = epoch
+    batches.set_epoch(epoch)
     found = []
     for rank in range(n_processes):
         with (

@@ -1,0 +1,34 @@
+"""All files in a folder and its folders, so that none is passed over unseen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+
+def files_below(folder: Path, refuse: Callable[[str], Exception]) -> Iterator[Path]:
+    """Yield the files in a folder and its folders, through links too, without hidden ones.
+
+    Links to nothing are files, too: what they stood for is lost. A folder that is met again by a link is read once.
+
+    Args:
+        folder: where to look.
+        refuse: makes the error to raise for a folder that cannot be opened, of a sentence that names it.
+    """
+
+    def complain(error: OSError) -> None:
+        reason = error.strerror or type(error).__name__
+        raise refuse(
+            f"{error.filename}: the folder cannot be opened ({reason}); give it the right to be read"
+        ) from error
+
+    seen = set()
+    for place, folders, files in os.walk(folder, onerror=complain, followlinks=True):
+        known = Path(place).stat()
+        if (known.st_dev, known.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((known.st_dev, known.st_ino))
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(place, name) for name in files if not name.startswith("."))
