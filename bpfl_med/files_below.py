@@ -19,9 +19,7 @@ def files_below(folder: Path, refuse: Callable[[str], Exception]) -> Iterator[Pa
 
     def complain(error: OSError) -> None:
         reason = error.strerror or type(error).__name__
-        raise refuse(
-            f"{error.filename}: the folder cannot be opened ({reason}); give it the right to be read"
-        ) from error
+        raise refuse(f"{error.filename}: the folder cannot be opened ({reason}); make it readable") from error
 
     seen = set()
     for place, folders, files in os.walk(folder, onerror=complain, followlinks=True):

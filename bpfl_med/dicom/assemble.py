@@ -43,6 +43,7 @@ def assemble_series(frames: Sequence[Frame], allow_gaps: bool = False) -> DicomS
     _refuse_shared_positions(kept, stack)
     tilt = _refuse_shifts(kept, stack, min(pixel_spacing), notes)
     even = _describe_steps(kept, stack, allow_gaps, notes)
+    _describe_numbers(kept, notes)
     _describe_values(kept, notes)
 
     affine = None
@@ -161,6 +162,14 @@ def _describe_steps(frames: Sequence[Frame], stack: geometry.Stack, allow_gaps: 
     return even
 
 
+def _describe_numbers(frames: Sequence[Frame], notes: list[str]) -> None:
+    """Note numbers that no slice has: where a scan was thinned evenly, nothing else tells."""
+    numbers = {f.instance_number for f in frames if f.instance_number is not None}
+    absent = max(numbers) - min(numbers) + 1 - len(numbers) if numbers else 0
+    if absent and not frames[0].multi_frame:
+        notes.append(f"Instance numbers between the lowest and the highest that no slice has: {absent}.")
+
+
 def _describe_values(frames: Sequence[Frame], notes: list[str]) -> None:
     """Note what `read_volume` does to the stored values beyond rescaling them."""
     inverted = sum(f.photometric == "MONOCHROME1" for f in frames)
@@ -170,8 +179,8 @@ def _describe_values(frames: Sequence[Frame], notes: list[str]) -> None:
     if paddings:
         values = ", ".join(map(str, paddings))
         notes.append(f"Pixels of the declared padding value ({values}) are set to the lowest real value of the volume.")
-    if frames[0].modality == "CT" and not all(f.rescaled for f in frames):
-        notes.append("Some CT slices have no rescale slope and intercept: their stored values are taken as HU.")
+    if frames[0].modality == "CT" and not frames[0].rescaled:
+        notes.append("The CT slices lack a rescale slope or intercept: 1 and 0 are taken, so they may be no HU.")
     if not frames[0].frame_of_reference_uid:
         notes.append("There is no FrameOfReferenceUID, so other objects cannot be laid over this series.")
 

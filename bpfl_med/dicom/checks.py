@@ -60,16 +60,20 @@ def check_each(frames: Sequence[Frame]) -> None:
 
 
 def check_alike(frames: Sequence[Frame]) -> None:
-    """See that all frames share study, modality, frame of reference, matrix, orientation and pixel spacing.
+    """See that all frames share patient, study, modality, frame of reference, matrix, orientation and pixel spacing.
+
+    Those of a CT must also all tell how stored values become HU, or none of them.
 
     Raises:
         SeriesError: names the frames that differ from most.
     """
     exact: tuple[tuple[str, Callable[[Frame], Hashable]], ...] = (
+        ("PatientID", lambda f: f.patient_id),
         ("StudyInstanceUID", lambda f: f.study_uid),
         ("Modality", lambda f: f.modality),
         ("FrameOfReferenceUID", lambda f: f.frame_of_reference_uid),
         ("matrix (Rows x Columns)", lambda f: f.matrix),
+        ("presence of RescaleSlope and RescaleIntercept", lambda f: f.modality == "CT" and f.rescaled),
     )
     for name, value in exact:
         most = Counter(map(value, frames)).most_common(1)[0][0]

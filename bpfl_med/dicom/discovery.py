@@ -15,9 +15,11 @@ from bpfl_med.dicom.files import DamagedFileError, is_dicom, read_header
 from bpfl_med.dicom.frames import Frame, frames_of, is_image
 from bpfl_med.dicom.geometry import normal_of
 from bpfl_med.dicom.series import DicomSeries, SeriesError
+from bpfl_med.files_below import files_below
 
 # Endings that promise DICOM. Names without an ending, or with a number, are as usual but promise nothing.
 _DICOM_ENDINGS = {".dcm", ".dic", ".dicom", ".ima"}
+_NOT_DICOM = "files that are not DICOM"
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ def find_series(path: str | Path) -> list[FoundSeries]:
     root = Path(path)
     frames: dict[str, list[Frame]] = defaultdict(list)
     damaged: list[_Damaged] = []
+    strange: list[Path] = []
     left_out: Counter[str] = Counter()
     for file in _files_under(root):
         try:
@@ -86,10 +89,17 @@ def find_series(path: str | Path) -> list[FoundSeries]:
             continue
         if isinstance(found, str):
             left_out[found] += 1
+            if found == _NOT_DICOM and _could_be_a_slice(file):
+                strange.append(file)
         else:
             frames[found[0].series_uid].extend(found)
     if not frames:
         raise SeriesError(_nothing_found(root, damaged, left_out))
+    like_slices = {(f.path.parent, _promises_nothing(f.path)) for some in frames.values() for f in some}
+    for file in strange:
+        if (file.parent, True) in like_slices:
+            left_out[_NOT_DICOM] -= 1
+            damaged.append(_Damaged(file, "the file is not DICOM, though it is named like the slices beside it", ""))
     left_out["damaged files of other series"] += sum(bool(d.series_uid) and d.series_uid not in frames for d in damaged)
     return [
         FoundSeries(
@@ -169,8 +179,7 @@ def _files_under(root: Path) -> list[Path]:
         raise SeriesError(f"{root}: no such file or folder")
     if root.is_file():
         return [root]
-    files = (p for p in root.rglob("*") if p.is_file() or not p.exists())  # a link to nothing is a lost slice
-    return sorted(p for p in files if not any(part.startswith(".") for part in p.relative_to(root).parts))
+    return sorted(files_below(root, SeriesError))
 
 
 def _read_file(file: Path) -> list[Frame] | str:
@@ -180,12 +189,12 @@ def _read_file(file: Path) -> list[Frame] | str:
         size, looks_right = file.stat().st_size, is_dicom(file)
     except OSError as error:
         raise DamagedFileError(f"the file cannot be opened ({type(error).__name__})") from error
-    if size == 0 and (ending in {"", *_DICOM_ENDINGS} or ending[1:].isdigit()):
+    if size == 0 and (ending in _DICOM_ENDINGS or _promises_nothing(file)):
         raise DamagedFileError("the file is empty")
     if not looks_right:
         if ending in _DICOM_ENDINGS:
             raise DamagedFileError("the file is not DICOM, though it is named so")
-        return "files that are not DICOM"
+        return _NOT_DICOM
     try:
         header, has_pixels = read_header(file)
         if not is_image(header, has_pixels):
@@ -202,6 +211,17 @@ def _read_file(file: Path) -> list[Frame] | str:
     if 0 in frames[0].matrix:
         raise DamagedFileError("the image has no Rows and Columns")
     return frames
+
+
+def _promises_nothing(file: Path) -> bool:
+    """Whether a name has no ending, or a number, so that it may be a slice's and may be anything."""
+    return not file.suffix or file.suffix[1:].isdigit()
+
+
+def _could_be_a_slice(file: Path) -> bool:
+    """Whether a file that does not start as DICOM does may be a slice that was damaged: it is no text."""
+    with file.open("rb") as opened:
+        return _promises_nothing(file) and b"\x00" in opened.read(4096)
 
 
 def _series_uid_of(file: Path) -> str:

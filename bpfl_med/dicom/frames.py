@@ -45,6 +45,7 @@ class Frame:
         sop_instance_uid: SOPInstanceUID.
         series_uid: SeriesInstanceUID.
         study_uid: StudyInstanceUID.
+        patient_id: PatientID, to be compared and never told.
         modality: Modality.
         frame_of_reference_uid: FrameOfReferenceUID.
         matrix: (rows, columns).
@@ -56,7 +57,7 @@ class Frame:
         thickness: SliceThickness, mm.
         padding: PixelPaddingValue, as stored.
         slope: RescaleSlope.
-        rescaled: whether the frame has a rescale slope or a modality look-up table.
+        rescaled: whether the frame has a rescale slope and intercept, or a modality look-up table.
         phase: (keyword, value) of whatever tells apart frames at one position.
         multi_frame: whether the file is a multi-frame object.
         instance_number: InstanceNumber; a renumbered copy is the same image.
@@ -67,6 +68,7 @@ class Frame:
     sop_instance_uid: str
     series_uid: str
     study_uid: str
+    patient_id: str = field(repr=False)
     modality: str
     frame_of_reference_uid: str
     matrix: tuple[int, int]
@@ -120,6 +122,7 @@ def frames_of(dataset: Dataset, path: Path) -> Iterator[Frame]:
             sop_instance_uid=_text(dataset, "SOPInstanceUID"),
             series_uid=_text(dataset, "SeriesInstanceUID"),
             study_uid=_text(dataset, "StudyInstanceUID"),
+            patient_id=_text(dataset, "PatientID"),
             modality=_text(dataset, "Modality"),
             frame_of_reference_uid=_text(dataset, "FrameOfReferenceUID"),
             matrix=(int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)),
@@ -131,7 +134,8 @@ def frames_of(dataset: Dataset, path: Path) -> Iterator[Frame]:
             thickness=next(iter(_numbers(find(layers, "SliceThickness"), 1) or ()), None),
             padding=dataset.get("PixelPaddingValue"),
             slope=next(iter(_numbers(find(layers, "RescaleSlope"), 1) or ()), None),
-            rescaled=any(find(layers, key) is not None for key in ("RescaleSlope", "ModalityLUTSequence")),
+            rescaled=find(layers, "ModalityLUTSequence") is not None
+            or None not in (find(layers, "RescaleSlope"), find(layers, "RescaleIntercept")),
             phase=tuple((key, str(value)) for key in _PHASE_KEYWORDS if (value := find(layers, key)) not in (None, "")),
             multi_frame=count > 1 or bool(groups),
             instance_number=_whole_number(dataset.get("InstanceNumber")),

@@ -273,3 +273,51 @@ def test_a_missing_decoder_is_named(tmp_path, monkeypatch):
         SeriesError, match=r"pixels are JPEG 2000 .*; install pylibjpeg-openjpeg or python-gdcm to decode"
     ):
         select_series(tmp_path)
+
+
+@pytest.mark.parametrize("odd", [0, 5], ids=["the first slice", "another slice"])
+def test_slices_of_two_patients_are_no_series(tmp_path, odd):
+    phantom = write_series(tmp_path)
+    dataset = pydicom.dcmread(phantom.files[odd])
+    dataset.PatientID = "SOMEBODY"
+    dataset.save_as(phantom.files[odd])
+    with pytest.raises(SeriesError, match=r"another PatientID than the other 23 of 24 slices") as refusal:
+        select_series(tmp_path)
+    assert "SOMEBODY" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("tag", ["RescaleSlope", "RescaleIntercept"])
+def test_a_slice_whose_values_are_no_hu_among_others_is_refused(tmp_path, tag):
+    phantom = write_series(tmp_path)
+    dataset = pydicom.dcmread(phantom.files[7])
+    del dataset[tag]
+    dataset.save_as(phantom.files[7])
+    with pytest.raises(SeriesError, match=r"image008\.dcm: another presence of RescaleSlope and RescaleIntercept"):
+        select_series(tmp_path)
+
+
+def test_a_series_that_was_thinned_evenly_is_noted(tmp_path):
+    for file in write_series(tmp_path).files[1::2]:
+        file.unlink()
+    assert select_series(tmp_path).notes == (
+        "Instance numbers between the lowest and the highest that no slice has: 11.",
+    )
+
+
+def test_a_damaged_slice_without_an_ending_is_refused_and_a_text_beside_slices_is_not(tmp_path):
+    for file in write_series(tmp_path).files:
+        file.rename(file.with_suffix(""))
+    (tmp_path / "README").write_text("from the archive")
+    assert select_series(tmp_path).shape[0] == 24
+    slice_file = tmp_path / "image024"
+    slice_file.write_bytes(slice_file.read_bytes()[:100])
+    with pytest.raises(SeriesError, match=r"image024: the file is not DICOM, though it is named like the slices"):
+        select_series(tmp_path)
+
+
+def test_folders_behind_links_are_read_and_a_loop_ends(tmp_path):
+    write_series(tmp_path / "elsewhere")
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study/ct").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/loop").symlink_to(tmp_path / "study")
+    assert select_series(tmp_path / "study").shape[0] == 24

@@ -122,7 +122,9 @@ def test_ct_without_rescale_is_read_and_said(tmp_path, plain):
         dataset.save_as(file)
     series = select_series(tmp_path)
     np.testing.assert_array_equal(read_volume(series), plain + 1024)
-    assert series.notes == ("Some CT slices have no rescale slope and intercept: their stored values are taken as HU.",)
+    assert series.notes == (
+        "The CT slices lack a rescale slope or intercept: 1 and 0 are taken, so they may be no HU.",
+    )
 
 
 @pytest.mark.parametrize("kind", ["jpeg_ls", "jpeg_2000", "rle"])
