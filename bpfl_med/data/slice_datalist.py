@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from tqdm import tqdm
 from bpfl_med.atomic_files import remove_unfinished, replaced_folder, write_text
 from bpfl_med.data.lesion_volume import load_lesion_volume
 from bpfl_med.data.picture_item import PictureItem
-from bpfl_med.data.studies import StudyError
+from bpfl_med.data.studies import StudyError, checksum, files_of_volume
 from bpfl_med.data.volume_datalist import VolumeItem
 from bpfl_med.slice_plane import Plane, SlicePlane
 
@@ -145,5 +144,4 @@ def _item(place: Path, name: str, class_name: str, volume: str) -> SliceItem:
 
 
 def _digest(path: str) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return checksum(files_of_volume(Path(path)))

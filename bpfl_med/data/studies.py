@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bpfl_med.data.nifti import NiftiImage, read_nifti
-from bpfl_med.dicom import DicomSeries, SeriesError, find_series, read_volume, select_series
+from bpfl_med.dicom import DicomSeries, NoSeriesError, SeriesError, find_series, read_volume, select_series
 from bpfl_med.dicom.geometry import affine_of
+from bpfl_med.files_below import files_below
 
 _NIFTI_SUFFIXES = (".nii", ".nii.gz")
 _ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
 VOLUME_SUFFIXES = (*_NIFTI_SUFFIXES, *_ITK_SUFFIXES)
+_LONGEST_NAME = 255  # bytes that file systems allow
+_LONGEST_HEADER = 1 << 20  # bytes
 
 
 class StudyError(ValueError):
@@ -32,11 +37,13 @@ class Study:
         name: of its results' folder: the SeriesInstanceUID, or the file's name without its ending.
         path: the file, or the folder that the series lies in.
         series_uid: SeriesInstanceUID of a DICOM series; None for a volume file.
+        problem: why it cannot be used, where that is known before it is loaded.
     """
 
     name: str
     path: Path
     series_uid: str | None
+    problem: str | None = None
 
 
 @dataclass(eq=False)
@@ -76,7 +83,8 @@ class StudyVolume:
 def find_studies(path: str | Path, *, series_uid: str | None = None, take_all: bool = False) -> list[Study]:
     """List the studies that a path holds, by an explicit rule: the only one, the one with a UID, or all.
 
-    With `take_all` each entry of a folder is searched for itself, so that thousands of studies need little memory.
+    With `take_all` each entry of a folder is searched for itself, so that thousands of studies need little memory; what
+    cannot be used is a study with a `problem`, so that it is reported and does not stop the others.
 
     Args:
         path: a NIfTI or NRRD file, a DICOM file, or a folder of such.
@@ -95,7 +103,7 @@ def find_studies(path: str | Path, *, series_uid: str | None = None, take_all: b
     if path.is_file() and _is_volume_file(path):
         return [Study(_stem(path), path, None)]
     if take_all and path.is_dir():
-        if studies := _unique(study for entry in _search_roots(path) for study in _studies_under(entry, path)):
+        if studies := _without_doubles([s for entry in _search_roots(path) for s in _studies_under(entry, path)]):
             return studies
         raise StudyError(f"{path}: there is no study in it; give a folder of volume files or of folders with scans")
     if series_uid is not None:
@@ -115,23 +123,50 @@ def find_studies(path: str | Path, *, series_uid: str | None = None, take_all: b
 def unfinished_studies(studies: Iterable[Study], output_dir: str | Path, *, resume: bool) -> list[Study]:
     """Leave out studies that have results already, if a run is resumed.
 
-    Only a folder with results of this program is ever replaced by new ones.
+    Only results of the same study are ever replaced by new ones. A study where something else lies, such as the study
+    itself or the results of another file of that name, gets a `problem`.
 
     Raises:
-        StudyError: if one of the studies is a result of an earlier run, or something else lies where its results would
-            go, such as the study itself.
+        StudyError: if one of the studies is a result of an earlier run.
     """
     output = Path(output_dir).resolve()
-    studies = list(studies)
+    unfinished = []
     for study in studies:
         if study.path.resolve().is_relative_to(output) and (study.path.parent / "result.json").is_file():
             raise StudyError(f"{study.path}: is a result of an earlier run; choose an output folder beside the studies")
-        place = output / study.name
-        if place.exists() and not (place / "result.json").is_file():
-            raise StudyError(
-                f"{place}: is there already and holds no results of this program; choose another output folder"
-            )
-    return [study for study in studies if not (resume and (output / study.name / "result.json").is_file())]
+        if study.problem is None and len(study.name.encode()) > _LONGEST_NAME:
+            too_long = f"{study.path}: its folders' names are too long to name results; give a folder nearer to it"
+            study = replace(study, problem=too_long)
+        if study.problem is None and (place := output / study.name).exists():
+            result = _result(place)
+            problem = _why_not_to_replace(result, place, study)
+            if resume and result and not problem:
+                continue
+            study = replace(study, problem=problem)
+        unfinished.append(study)
+    return unfinished
+
+
+def _result(place: Path) -> dict[str, Any] | None:
+    """Read the result of a study: None if there is no such file, and an empty one if it is damaged."""
+    try:
+        return dict(json.loads((place / "result.json").read_text()))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _why_not_to_replace(result: dict[str, Any] | None, place: Path, study: Study) -> str | None:
+    """Say what lies where the results of a study would go, unless it is a result of that study."""
+    if result is None:
+        return f"{place}: is there already and holds no results of this program; choose another output folder"
+    # A series is named by its UID, and a file by what may be the name of many.
+    if not result or not _is_volume_file(study.path):
+        return None
+    if result.get("input", {}).get("sha256") == checksum(files_of_volume(study.path)):
+        return None
+    return f"{study.path}: {place} holds the results of another file; choose another output folder"
 
 
 def load_study(study: Study, *, allow_gaps: bool = False, volume_index: int | None = None) -> StudyVolume:
@@ -145,8 +180,10 @@ def load_study(study: Study, *, allow_gaps: bool = False, volume_index: int | No
     Raises:
         SeriesError: if a DICOM series cannot be read truthfully.
         NiftiError: if a NIfTI file cannot.
-        StudyError: if another volume file cannot.
+        StudyError: if another volume file cannot, or a problem is known.
     """
+    if study.problem is not None:
+        raise StudyError(study.problem)
     started = time.perf_counter()
     is_nifti = study.path.name.lower().endswith(_NIFTI_SUFFIXES)
     if volume_index and not is_nifti:
@@ -155,7 +192,8 @@ def load_study(study: Study, *, allow_gaps: bool = False, volume_index: int | No
         volume = _load_series(study, allow_gaps)
     elif is_nifti:
         image = read_nifti(study.path, volume_index)
-        volume = StudyVolume(study, image.data, image.affine, None, _checksum([study.path]), image.notes, nifti=image)
+        digest = checksum(files_of_volume(study.path))
+        volume = StudyVolume(study, image.data, image.affine, None, digest, image.notes, nifti=image)
         volume.orientation_is_known = bool(image.header["sform_code"] or image.header["qform_code"])
     else:
         volume = _load_with_itk(study)
@@ -172,8 +210,8 @@ def _load_series(study: Study, allow_gaps: bool) -> StudyVolume:
         )
     values = read_volume(series).transpose(2, 1, 0)
     affine = _nominal_affine(series) if series.affine is None else series.affine
-    checksum = _checksum(dict.fromkeys(series.files))
-    return StudyVolume(study, values, affine, series.modality, checksum, series.notes, series=series)
+    digest = checksum(dict.fromkeys(series.files))
+    return StudyVolume(study, values, affine, series.modality, digest, series.notes, series=series)
 
 
 def _load_with_itk(study: Study) -> StudyVolume:
@@ -206,7 +244,7 @@ def _load_with_itk(study: Study) -> StudyVolume:
         values.astype(np.float32),
         np.asarray(meta["affine"], float),
         None,
-        _checksum([study.path]),
+        checksum(files_of_volume(study.path)),
         notes,
         orientation_is_known=is_known,
     )
@@ -226,16 +264,18 @@ def _search_roots(path: Path) -> list[Path]:
 
 
 def _studies_under(entry: Path, root: Path) -> list[Study]:
-    studies = [
-        Study(volume_name(file, root), file, None) for file in ([entry] if entry.is_file() else _volume_files(entry))
-    ]
     if entry.is_file():
-        return studies
+        return [Study(volume_name(entry, root), entry, None)]
+    studies: list[Study] = []
     try:
-        return studies + [_series_study(found.series_uid, entry) for found in find_series(entry)]
-    except SeriesError:
+        studies += [Study(volume_name(file, root), file, None) for file in _volume_files(entry)]
+        for found in find_series(entry):
+            studies.append(_series_study(found.series_uid, found.folder))
+    except (SeriesError, StudyError) as error:
         # A folder without any scan is a study that fails when it is loaded, so that it is reported and not dropped.
-        return studies or [Study(entry.name, entry, None)]
+        if not (studies and isinstance(error, NoSeriesError)):
+            studies.append(Study(entry.name, entry, None, problem=str(error)))
+    return studies
 
 
 def _series_study(series_uid: str, path: Path) -> Study:
@@ -244,28 +284,33 @@ def _series_study(series_uid: str, path: Path) -> Study:
     return Study(series_uid, path, series_uid)
 
 
-def _unique(studies: Iterable[Study]) -> list[Study]:
-    by_name: dict[str, Study] = {}
+def _without_doubles(studies: Sequence[Study]) -> list[Study]:
+    """Use none of several studies of one name: each may be a part of it."""
+    by_name: dict[str, list[Study]] = {}
     for study in studies:
-        if study.name in by_name:
-            raise StudyError(
-                f"{study.path}: holds the study {study.name}, as does {by_name[study.name].path}; give one at a time"
-            )
-        by_name[study.name] = study
-    return list(by_name.values())
+        by_name.setdefault(study.name, []).append(study)
+    for first, *others in by_name.values():
+        if others and not first.problem:
+            more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
+            problem = f"{others[0].path}: holds the study {first.name}, as does {first.path}{more}; give one at a time"
+            by_name[first.name] = [replace(first, problem=problem)]
+    return [study for group in by_name.values() for study in group]
 
 
 def _holds_series(path: Path) -> bool:
+    """Whether a folder holds an image series, be it damaged."""
     try:
-        return bool(find_series(path))
-    except SeriesError:
+        find_series(path)
+    except NoSeriesError:
         return False
+    except SeriesError:
+        pass
+    return True
 
 
 def _volume_files(folder: Path) -> list[Path]:
     """Give the volume files in a folder and its folders, without hidden ones."""
-    files = (file for file in sorted(folder.rglob("*")) if _is_volume_file(file))
-    return [file for file in files if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
+    return sorted(file for file in files_below(folder, StudyError) if _is_volume_file(file))
 
 
 def _is_volume_file(path: Path) -> bool:
@@ -277,11 +322,21 @@ def volume_name(file: Path, root: Path) -> str:
     return "__".join([*file.relative_to(root).parts[:-1], _stem(file)])
 
 
+def files_of_volume(path: Path) -> list[Path]:
+    """Give a volume file, and the file of its voxels where its header says that they lie in another."""
+    if not path.name.lower().endswith((".mhd", ".nhdr")):
+        return [path]
+    key = rb"^(?:ElementDataFile\s*=|data ?file:)\s*(.+?)\s*$"
+    named = re.search(key, path.read_bytes()[:_LONGEST_HEADER], re.IGNORECASE | re.MULTILINE)
+    voxels = path.parent / named[1].decode(errors="surrogateescape") if named else path
+    return [path, voxels] if voxels.is_file() and voxels != path else [path]
+
+
 def _stem(path: Path) -> str:
     return path.name.removesuffix(".gz").rsplit(".", 1)[0]
 
 
-def _checksum(paths: Iterable[Path]) -> str:
+def checksum(paths: Iterable[Path]) -> str:
     """Give the SHA-256 of a file; of several files, that of their SHA-256 digests one after another."""
     digests = []
     for path in paths:

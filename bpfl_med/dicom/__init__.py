@@ -1,7 +1,16 @@
 """DICOM: series of images -> volumes with a checked geometry."""
 
 from bpfl_med.dicom.discovery import FoundSeries, find_series, load_series, select_series
-from bpfl_med.dicom.series import DicomSeries, SeriesError
+from bpfl_med.dicom.series import DicomSeries, NoSeriesError, SeriesError
 from bpfl_med.dicom.volume import read_volume
 
-__all__ = ["DicomSeries", "FoundSeries", "SeriesError", "find_series", "load_series", "read_volume", "select_series"]
+__all__ = [
+    "DicomSeries",
+    "FoundSeries",
+    "NoSeriesError",
+    "SeriesError",
+    "find_series",
+    "load_series",
+    "read_volume",
+    "select_series",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from bpfl_med.dicom.assemble import assemble_series
 from bpfl_med.dicom.files import DamagedFileError, is_dicom, read_header
 from bpfl_med.dicom.frames import Frame, frames_of, is_image
 from bpfl_med.dicom.geometry import normal_of
-from bpfl_med.dicom.series import DicomSeries, SeriesError
+from bpfl_med.dicom.series import DicomSeries, NoSeriesError, SeriesError
 from bpfl_med.files_below import files_below
 
 # Endings that promise DICOM. Names without an ending, or with a number, are as usual but promise nothing.
@@ -41,6 +42,12 @@ class FoundSeries:
     frames: tuple[Frame, ...]
     damaged: tuple[tuple[Path, str], ...]
     left_out: tuple[tuple[str, int], ...]
+
+    @property
+    def folder(self) -> Path:
+        """The innermost folder that holds all its files, so that other series' files need not be read again."""
+        files = [*(frame.path for frame in self.frames), *(file for file, _ in self.damaged)]
+        return Path(os.path.commonpath([file.parent for file in files]))
 
     @property
     def description(self) -> str:
@@ -94,13 +101,15 @@ def find_series(path: str | Path) -> list[FoundSeries]:
         else:
             frames[found[0].series_uid].extend(found)
     if not frames:
-        raise SeriesError(_nothing_found(root, damaged, left_out))
+        raise _nothing_found(root, damaged, left_out)
     like_slices = {(f.path.parent, _promises_nothing(f.path)) for some in frames.values() for f in some}
     for file in strange:
         if (file.parent, True) in like_slices:
             left_out[_NOT_DICOM] -= 1
             damaged.append(_Damaged(file, "the file is not DICOM, though it is named like the slices beside it", ""))
-    left_out["damaged files of other series"] += sum(bool(d.series_uid) and d.series_uid not in frames for d in damaged)
+    left_out["damaged files that belong to none of the series"] += sum(
+        not any(_concerns(file, some) for some in frames.values()) for file in damaged
+    )
     return [
         FoundSeries(
             series_uid=uid,
@@ -242,12 +251,12 @@ def _concerns(damaged: _Damaged, frames: list[Frame]) -> bool:
     return damaged.path.parent in {f.path.parent for f in frames}
 
 
-def _nothing_found(root: Path, damaged: list[_Damaged], left_out: Counter[str]) -> str:
+def _nothing_found(root: Path, damaged: list[_Damaged], left_out: Counter[str]) -> SeriesError:
     if damaged:
         more = f" (and {len(damaged) - 1} more files are damaged)" if len(damaged) > 1 else ""
-        return f"{damaged[0].path}: {damaged[0].reason}{more}; copy it from its source again"
+        return SeriesError(f"{damaged[0].path}: {damaged[0].reason}{more}; copy it from its source again")
     counts = ", ".join(f"{reason}: {count}" for reason, count in sorted(left_out.items())) or "no files at all"
-    return f"{root}: no image series ({counts}); give a folder with the images of a scan"
+    return NoSeriesError(f"{root}: no image series ({counts}); give a folder with the images of a scan")
 
 
 def _listing(found: list[FoundSeries]) -> str:

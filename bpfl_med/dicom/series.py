@@ -12,6 +12,10 @@ class SeriesError(ValueError):
     """A series that cannot be read truthfully: one sentence with the files and the mend, without patient data."""
 
 
+class NoSeriesError(SeriesError):
+    """No image series is there, and nothing that may have been one."""
+
+
 @dataclass(frozen=True, eq=False)
 class DicomSeries:
     """The slices of one image series, ordered by position along the normal of the slice plane.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -91,8 +92,11 @@ def test_hidden_files_and_folders_are_passed_over(tmp_path):
 def test_two_studies_of_one_name_are_refused(tmp_path):
     save_nifti(tmp_path / "a.nii", small_volume())
     save_nifti(tmp_path / "a.nii.gz", small_volume())
+    save_nifti(tmp_path / "b.nii", small_volume())
+    doubled, good = find_studies(tmp_path, take_all=True)
+    assert good == Study("b", tmp_path / "b.nii", None)
     with pytest.raises(StudyError, match=r"a\.nii\.gz: holds the study a, as does .*a\.nii; give one at a time"):
-        find_studies(tmp_path, take_all=True)
+        load_study(doubled)
 
 
 def test_a_series_spread_over_two_entries_is_not_two_studies(tmp_path):
@@ -101,8 +105,9 @@ def test_a_series_spread_over_two_entries_is_not_two_studies(tmp_path):
         folder = tmp_path / "in" / f"part{index % 2}"
         folder.mkdir(exist_ok=True)
         shutil.move(file, folder)
+    (halves,) = find_studies(tmp_path / "in", take_all=True)
     with pytest.raises(StudyError, match=f"part1: holds the study {phantom.series_uid}, as does .*part0"):
-        find_studies(tmp_path / "in", take_all=True)
+        load_study(halves)
     (study,) = find_studies(tmp_path / "in")
     assert load_study(study).series.shape[0] == 24
 
@@ -113,8 +118,39 @@ def test_a_folder_without_a_scan_is_a_study_that_fails(tmp_path):
     (tmp_path / "b" / "notes.txt").write_text("none")
     good, bad = find_studies(tmp_path, take_all=True)
     assert (good.name, bad.name) == ("a", "b")
-    with pytest.raises(SeriesError, match=r"/b: no image series \(files that are not DICOM: 1\)"):
+    with pytest.raises(StudyError, match=r"/b: no image series \(files that are not DICOM: 1\)"):
         load_study(bad)
+
+
+def test_a_damaged_series_beside_a_volume_file_is_a_study_that_fails(tmp_path):
+    save_nifti(tmp_path / "case/old.nii.gz", small_volume())
+    for file in write_series(tmp_path / "case/ct").files:
+        file.write_bytes(b"")
+    good, bad = find_studies(tmp_path, take_all=True)
+    assert good.name == "case__old"
+    with pytest.raises(StudyError, match=r"image001\.dcm: the file is empty \(and 23 more files are damaged\)"):
+        load_study(bad)
+    with pytest.raises(StudyError, match=r"holds 1 volume file\(s\) beside DICOM images"):
+        find_studies(tmp_path / "case")
+
+
+def test_a_loose_file_does_not_have_every_header_read_for_each_study(tmp_path):
+    for name in ("a", "b"):
+        write_series(tmp_path / "in" / name, seed=ord(name))
+    (tmp_path / "in/README.txt").write_text("an export")
+    assert sorted(study.path.name for study in find_studies(tmp_path / "in", take_all=True)) == ["a", "b"]
+
+
+def test_the_voxels_of_a_header_are_part_of_its_checksum(tmp_path):
+    pytest.importorskip("itk")
+    (tmp_path / "scan.mhd").write_text(
+        "ObjectType = Image\nNDims = 3\nDimSize = 5 4 3\nElementType = MET_UCHAR\nElementDataFile = scan.raw\n"
+    )
+    sums = set()
+    for value in (b"\1", b"\2"):
+        (tmp_path / "scan.raw").write_bytes(value * 60)
+        sums.add(load_study(*find_studies(tmp_path / "scan.mhd")).checksum)
+    assert len(sums) == 2
 
 
 def test_nothing_to_score_is_said(tmp_path):
@@ -140,18 +176,47 @@ def test_a_uid_that_could_be_another_folder_is_refused(tmp_path, uid):
     dataset = pydicom.dcmread(phantom.files[0])
     dataset.SeriesInstanceUID = uid
     dataset.save_as(phantom.files[0])
-    for options in ({}, {"take_all": True}, {"series_uid": uid}):
-        with pytest.raises(StudyError, match="a SeriesInstanceUID is at most 64 digits and single dots"):
+    refusal = "a SeriesInstanceUID is at most 64 digits and single dots"
+    for options in ({}, {"series_uid": uid}):
+        with pytest.raises(StudyError, match=refusal):
             find_studies(tmp_path / "in", **options)
+    (study,) = find_studies(tmp_path / "in", take_all=True)
+    with pytest.raises(StudyError, match=refusal):
+        load_study(study)
 
 
 def test_resuming_leaves_out_what_has_a_result(tmp_path):
     studies = [Study(name, tmp_path / name, None) for name in ("a", "b")]
     assert unfinished_studies(studies, tmp_path / "out", resume=True) == studies
     (tmp_path / "out/a").mkdir(parents=True)
-    (tmp_path / "out/a/result.json").write_text("{}")
+    (tmp_path / "out/a/result.json").write_text('{"scores": {}}')
     assert unfinished_studies(studies, tmp_path / "out", resume=True) == studies[1:]
     assert unfinished_studies(studies, tmp_path / "out", resume=False) == studies
+    (tmp_path / "out/a/result.json").write_text("")  # as a broken disk leaves it
+    assert unfinished_studies(studies, tmp_path / "out", resume=True) == studies
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_results_of_another_file_of_that_name_are_kept(tmp_path, resume):
+    """Many archives name the files of all patients alike."""
+    first, second = (save_nifti(tmp_path / name / "FLAIR.nii.gz", small_volume() + n) for n, name in enumerate("ab"))
+    result = {"input": {"sha256": load_study(*find_studies(first)).checksum}}
+    (tmp_path / "out/FLAIR").mkdir(parents=True)
+    (tmp_path / "out/FLAIR/result.json").write_text(json.dumps(result))
+    assert unfinished_studies(find_studies(first), tmp_path / "out", resume=resume) == find_studies(first) * (
+        not resume
+    )
+    (study,) = unfinished_studies(find_studies(second), tmp_path / "out", resume=resume)
+    with pytest.raises(StudyError, match=r"b/FLAIR\.nii\.gz: .*out/FLAIR holds the results of another file"):
+        load_study(study)
+
+
+def test_a_name_that_no_file_system_allows_is_a_study_that_fails(tmp_path):
+    deep = tmp_path / "in" / ("a" * 150) / ("b" * 150)
+    save_nifti(deep / "c.nii", small_volume())
+    (study,) = unfinished_studies(find_studies(tmp_path / "in", take_all=True), tmp_path / "out", resume=False)
+    with pytest.raises(StudyError, match=r"c\.nii: its folders' names are too long to name results"):
+        load_study(study)
 
 
 @pytest.mark.parametrize("resume", [False, True])
@@ -161,8 +226,9 @@ def test_nothing_but_results_is_ever_replaced(tmp_path, resume):
         studies = [Study(name, tmp_path / name, "1.2.3")]
         (tmp_path / "folder").mkdir(exist_ok=True)
         (tmp_path / "file").touch()
+        (study,) = unfinished_studies(studies, tmp_path, resume=resume)
         with pytest.raises(StudyError, match=f"{name}: is there already and holds no results of this program"):
-            unfinished_studies(studies, tmp_path, resume=resume)
+            load_study(study)
 
 
 def test_results_are_not_scored_as_studies(tmp_path):
