@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
+import secrets
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_DAY = 86400  # seconds
 
 
 @contextmanager
@@ -21,7 +27,7 @@ def replaced_file(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix tells some writers the format.
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part{path.suffix}")
     try:
         yield partial
         partial.replace(path)
@@ -66,16 +72,34 @@ def replaced_folder(folder: str | Path) -> Iterator[Path]:
 
 
 def remove_unfinished(folder: str | Path) -> None:
-    """Remove what processes of this machine that live no more left of folders that they had not finished."""
-    for scratch in Path(folder).glob(f"{_scratch_prefix()}*"):
+    """Remove what processes that live no more left of folders that they had not finished.
+
+    Of processes of other machines and containers nothing is known, so their folders must be a day old.
+    """
+    for scratch in Path(folder).glob(".unfinished-*"):
         pid = scratch.name.removeprefix(_scratch_prefix()).split("-")[0]
-        if pid.isdigit() and not _is_alive(int(pid)):
+        is_left = not _is_alive(int(pid)) if pid.isdigit() else _seconds_unchanged(scratch) > _DAY
+        if is_left:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _scratch_prefix() -> str:
-    """Begin the names of this machine's scratch folders; the number of the process follows."""
-    return f".unfinished-{socket.gethostname()}-"
+    """Begin the names of scratch folders of this machine or container; the number of the process follows."""
+    names = [socket.gethostname()]
+    with contextlib.suppress(OSError):
+        names.append(Path("/etc/machine-id").read_text())
+    with contextlib.suppress(OSError):
+        names.append(str(Path("/proc/self/ns/pid").readlink()))  # containers see processes of their own alone
+    return f".unfinished-{hashlib.sha256(' '.join(names).encode()).hexdigest()[:16]}-"
+
+
+def _seconds_unchanged(folder: Path) -> float:
+    """Say how long ago a folder, or one in it, got its last file."""
+    try:
+        changed = max(place.stat().st_mtime for place in (folder, *folder.iterdir()))
+    except OSError:  # it is being moved to its place
+        return 0.0
+    return time.time() - changed
 
 
 def _is_alive(pid: int) -> bool:

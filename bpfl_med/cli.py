@@ -26,20 +26,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:  # argparse alone would show the usage of bpfl-med, which names no option of the command
         command = options.parser
         command.error(f"unrecognized arguments: {' '.join(unknown)}; see {command.prog} --help")
-    failures: list[str] = []
+    failures = _Failures()
     code = 0
     try:
         refuse_old_torch()
         with contextlib.ExitStack() as stack:
             options.progress = sys.stderr if options.debug else stack.enter_context(_silent_libraries())
+            failures.terminal = options.progress
             code = options.run(options, failures) or 0
     except Exception as error:
+        failures.terminal = sys.stderr
         failures.append(_sentence(error))
         if options.debug:
             raise
-    for failure in failures:
-        print(f"bpfl-med: {failure}", file=sys.stderr)
     return 2 if failures else code
+
+
+class _Failures(list[str]):
+    """What could not be used, each said at once, since a run of thousands of studies may be killed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.terminal: TextIO = sys.stderr
+
+    def append(self, failure: str) -> None:
+        super().append(failure)
+        print(f"bpfl-med: {failure}", file=self.terminal, flush=True)
 
 
 @contextlib.contextmanager

@@ -94,6 +94,11 @@ class BayesPFLLoss(nn.Module):
         self.orthogonal = orthogonal
         self.gamma = gamma
 
+    @property
+    def settings(self) -> dict[str, float | bool]:
+        """What the loss depends on; values that JSON can hold."""
+        return {name: getattr(self, name) for name in ("kl_weight", "released_kl", "orthogonal", "gamma")}
+
     def forward(
         self, output: TrainingOutput, label: torch.Tensor, mask: torch.Tensor, *, prompt_index: int
     ) -> LossTerms:

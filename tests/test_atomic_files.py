@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
+import shutil
 import subprocess
 import sys
 
 import pytest
 
-from bpfl_med.atomic_files import check_writable, remove_unfinished, replaced_file, write_text
+from bpfl_med.atomic_files import check_writable, remove_unfinished, replaced_file, replaced_folder, write_text
 
 
 def test_text_is_written_into_a_new_folder(tmp_path):
@@ -54,13 +54,33 @@ def test_trying_to_write_touches_no_file_of_others(tmp_path):
 
 def test_what_a_dead_process_left_is_removed_and_nothing_else(tmp_path):
     dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    left = tmp_path / f".unfinished-{socket.gethostname()}-{int(dead.stdout)}-abc"
-    alive = tmp_path / f".unfinished-{socket.gethostname()}-{os.getpid()}-abc"
-    elsewhere = tmp_path / f".unfinished-another-host-{int(dead.stdout)}-abc"
-    for folder in (left, alive, elsewhere, tmp_path / "study"):
-        folder.mkdir()
-    remove_unfinished(tmp_path)
-    assert sorted(tmp_path.iterdir()) == sorted([alive, elsewhere, tmp_path / "study"])
+    with replaced_folder(tmp_path / "study"):
+        (alive,) = tmp_path.iterdir()
+        left = alive.with_name(alive.name.replace(str(os.getpid()), str(int(dead.stdout))))
+        elsewhere, long_ago = (tmp_path / f".unfinished-{name}-{int(dead.stdout)}-abc" for name in ("f00", "ba7"))
+        for folder in (left, elsewhere, long_ago):
+            (folder / "study").mkdir(parents=True)
+        for folder in (long_ago / "study", long_ago):
+            os.utime(folder, (0, 0))
+        remove_unfinished(tmp_path)
+        assert sorted(tmp_path.iterdir()) == sorted([alive, elsewhere])
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "study", elsewhere])
+
+
+def test_another_container_of_the_same_name_is_another_machine(tmp_path):
+    """Its processes cannot be seen from here, and their numbers may be those of processes here."""
+    unshare = shutil.which("unshare")
+    if unshare is None or subprocess.run([unshare, "--pid", "--fork", "true"], check=False).returncode:
+        pytest.skip("no namespace for processes can be made")
+    program = (
+        "import pathlib, sys; from bpfl_med.atomic_files import remove_unfinished; "
+        "remove_unfinished(pathlib.Path(sys.argv[1]))"
+    )
+    with replaced_folder(tmp_path / "study"):
+        subprocess.run(
+            [unshare, "--pid", "--fork", "--mount-proc", sys.executable, "-c", program, str(tmp_path)], check=True
+        )
+        assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_folder_that_cannot_be_written_to(tmp_path):

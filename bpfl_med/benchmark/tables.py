@@ -85,11 +85,6 @@ def csv_rows(comparison: Comparison) -> str:
     return file.getvalue()
 
 
-def _numbers(row: ComparisonRow) -> dict[str, str]:
-    named = {"value": row.value, "lower": row.lower, "upper": row.upper}
-    return {name: "" if value is None else f"{value:.6g}" for name, value in named.items()}
-
-
 def as_json(comparison: Comparison) -> str:
     """Give the whole comparison as JSON."""
     return json.dumps(asdict(comparison), indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -89,7 +89,7 @@ def _plan(options: argparse.Namespace) -> list[_Run]:
     variants: list[tuple[str, list[Path], dict[str, Any]]] = [("bayes_pfl", [], prompts)]
     if options.baseline:
         variants.append(("prompt_ensemble", [overlay_file("baselines", "prompt_ensemble")], {}))
-    runs = []
+    runs: list[_Run] = []
     for text in options.datasets:
         name, separator, root = text.partition("=")
         if not separator:
@@ -100,6 +100,8 @@ def _plan(options: argparse.Namespace) -> list[_Run]:
         file = own if own.suffix in (".yaml", ".yml", ".json") else overlay_file("datasets", name)
         for variant, extra, settings in variants:
             folder = options.output / variant / file.stem
+            if any(folder == planned.folder for planned in runs):
+                raise ValueError(f"{text} and another data set would both be written to {folder}; run one at a time")
             places = {"bundle_root": str(bundle_folder()), "dataset_dir": root, "output_dir": str(folder)}
             given = {**places, **shared, **settings}
             refuse_config_syntax(given)

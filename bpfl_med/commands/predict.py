@@ -68,6 +68,9 @@ def run(options: argparse.Namespace, failures: list[str]) -> None:
     workflow.evaluator.state.failures = failures
     workflow.evaluator.inferer.progress = options.progress
     workflow.evaluator.add_event_handler(Events.ITERATION_COMPLETED, _say_result, options.output)
+    n_studies, n_to_score = (len(workflow.parser.get_parsed_content(part)) for part in ("studies", "datalist"))
+    if n_to_score < n_studies:
+        print(f"{options.output}: {n_studies - n_to_score} of {n_studies} studies have results already", flush=True)
     workflow.run()
 
 
@@ -86,7 +89,8 @@ def _say_result(engine: Engine, output: Path) -> None:
         omitted = _omitted(json.loads((folder / "result.json").read_text())["omitted"])
         print(
             f"{folder}: score {prediction.volume_score:.3f} of 0 to 1, slices to look at (from 0): {slices}{caution}"
-            f"{omitted}"
+            f"{omitted}",
+            flush=True,
         )
 
 

@@ -6,11 +6,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bpfl_med.data.picture import PictureError, open_picture
+from bpfl_med.data.picture_item import unread_pictures
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ def check_datalist(
     need_labels: bool,
     need_masks: bool,
     skip_bad: bool = False,
+    root: str | Path | None = None,
 ) -> CheckedDatalist:
     """Open every picture and mask, and hold labels against masks.
 
@@ -46,6 +49,7 @@ def check_datalist(
         need_labels: whether an item without a label is bad, because metrics are wanted.
         need_masks: whether an abnormal picture without a mask is bad, because pixel metrics are wanted.
         skip_bad: leave bad items out and list them, instead of stopping.
+        root: folder of the data set, to say which pictures in it are no items.
 
     Raises:
         ValueError: if an item is bad and `skip_bad` is off, or no good item is left. The text names the first few.
@@ -68,6 +72,8 @@ def check_datalist(
         raise ValueError(f"None of the {len(items)} items of the data set can be used: {skipped[0]['reason']}")
     if skipped:
         logger.warning("%d of %d items are left out; the report lists them", len(skipped), len(items))
+    if root is not None and (unread := unread_pictures(items, root)):
+        logger.warning("%s", unread)
     return CheckedDatalist(good, skipped)
 
 

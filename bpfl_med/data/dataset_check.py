@@ -9,7 +9,7 @@ from typing import Any
 
 from bpfl_med.data.checked_datalist import check_datalist
 from bpfl_med.data.duplicates import find_duplicates
-from bpfl_med.data.picture_item import PICTURE_SUFFIXES
+from bpfl_med.data.picture_item import unread_pictures
 
 _SHOWN = 5
 
@@ -57,7 +57,7 @@ def check_dataset(
         compare_counts([item["label"] for item in items], published_counts, "pictures"),
         *few((bad["reason"] for bad in checked.skipped), differs=True),
         *_repeats(checked.items, Path(root)),
-        *_unread(items, Path(root)),
+        *([Finding(unread, differs=False)] if (unread := unread_pictures(items, root)) else []),
     ]
 
 
@@ -110,15 +110,3 @@ def _repeats(items: Sequence[Mapping[str, Any]], root: Path) -> list[Finding]:
         *few((f"Labelled both ways: near-copies {c}" for c in conflicts(duplicates.alike)), differs=False),
         *few((f"Labelled both ways: equal files {c}" for c in conflicts(duplicates.equal)), differs=True),
     ]
-
-
-def _unread(items: Sequence[Mapping[str, Any]], root: Path) -> list[Finding]:
-    used = {Path(path).resolve() for item in items for path in (item["image"], item["mask"]) if path}
-    files = (path for path in root.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
-    unread = sorted(path for path in files if path.resolve() not in used)
-    if not unread:
-        return []
-    sentence = (
-        f"{len(unread)} more picture file(s) lie below it and are not read, such as {unread[0].relative_to(root)}"
-    )
-    return [Finding(sentence, differs=False)]

@@ -158,7 +158,10 @@ def _one_volume(image: nib.Nifti1Image, path: Path, index: int | None, notes: li
     if len(shape) < 2 or min(shape) < 1 or (len(shape) > 4 and volumes > 1):
         raise NiftiError(f"{path}: has the shape {shape}; give an image with two, three or four axes")
     if volumes > 1 and index is None:
-        raise NiftiError(f"{path}: has {volumes} volumes (shape {shape}); choose one by an index from 0 (--volume)")
+        raise NiftiError(
+            f"{path}: has {volumes} volumes (shape {shape}); choose one by an index from 0 "
+            "(--volume, in a bundle run --volume_index)"
+        )
     if index is not None and not 0 <= index < volumes:
         raise NiftiError(f"{path}: has no volume {index}; give an index from 0 to {volumes - 1}")
     if volumes > 1:

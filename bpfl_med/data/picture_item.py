@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
+from bpfl_med.files_below import files_below
+
 PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
+_OTHER_PICTURES = (".dcm", ".gif", ".heic", ".jfif", ".jp2", ".pgm", ".ppm", ".webp")  # which are not read
 
 
 class PictureItem(TypedDict):
@@ -138,3 +141,16 @@ def without_repeats(items: list[PictureItem], root: Path) -> list[PictureItem]:
             raise ValueError(f"The data set in {root} lists {item['image']} twice")
         seen.add(item["image"])
     return items
+
+
+def unread_pictures(items: Sequence[Mapping[str, Any]], root: str | Path) -> str | None:
+    """Say how many picture files lie below a folder, in folders that are not hidden, and in none of the items."""
+    root = Path(root)
+    used = {Path(path).resolve() for item in items for path in (item["image"], item.get("mask")) if path}
+    suffixes = (*PICTURE_SUFFIXES, *_OTHER_PICTURES)
+    files = (path for path in files_below(root, PermissionError) if path.suffix.lower() in suffixes)
+    unread = sorted(path for path in files if path.resolve() not in used)
+    if not unread:
+        return None
+    example = unread[0].relative_to(root)
+    return f"{len(unread)} more picture file(s) lie below {root} and are not read, such as {example}"

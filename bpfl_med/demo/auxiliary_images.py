@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from bpfl_med.atomic_files import replaced_file
 from bpfl_med.demo.drawn_pairs import draw_pair
 from bpfl_med.demo.kinds import TRAINING_KINDS, VALIDATION_KINDS
 
@@ -42,5 +43,5 @@ def write_auxiliary_images(
 
 
 def _write(path: Path, image: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image).save(path)
+    with replaced_file(path) as partial:  # processes of one run may write the same at once
+        Image.fromarray(image).save(partial)

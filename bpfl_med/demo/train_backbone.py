@@ -23,10 +23,7 @@ from bpfl_med.networks.clip_normalization import clip_normalize
 
 REGION_BLOCKS = (3, 4, 5, 6)  # those that the demonstration taps
 _LOSSES = {"captions": 0.5, "class tokens": 1.0, "patches": 1.0, "most alarming patches": 1.0}  # and their weights
-_SCALE, _OFFSET = (
-    40.0,
-    5.0,
-)  # to begin with: of the logits of patches, and of the odds of a picture (log of 144 patches)
+_SCALE = 40.0  # of the logits of patches, to begin with
 
 
 class Captions(nn.Module):

@@ -170,7 +170,8 @@ def select_series(path: str | Path, series_uid: str | None = None, allow_gaps: b
         return load_series(chosen[0], allow_gaps)
     if len(found) > 1:
         raise SeriesError(
-            f"{path}: {len(found)} image series, so choose one by its UID (--series) or all (--all): {_listing(found)}"
+            f"{path}: {len(found)} image series, so choose one by its UID (--series, in a bundle run --series_uid) "
+            f"or all (--all, --take_all): {_listing(found)}"
         )
     return load_series(found[0], allow_gaps)
 

@@ -41,6 +41,12 @@ class SourceImages:
     patient_study: PatientStudy
 
 
+def unusable_attributes(series: DicomSeries) -> tuple[str, ...]:
+    """Name attributes of patient and study that derived objects lack, because the source's are against the standard."""
+    header = pydicom.dcmread(series.files[0], stop_before_pixels=True, force=True, specific_tags=[*PATIENT_AND_STUDY])
+    return read_patient_study(header).left_out
+
+
 def read_source_images(series: DicomSeries) -> SourceImages:
     """Read again, from the files of a series, what an object derived from it needs.
 

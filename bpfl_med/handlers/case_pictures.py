@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,7 +65,10 @@ class CasePictures:
 
     def _draw(self, engine: Engine) -> None:
         cases = choose_cases(engine.state.evaluation, self.n_cases)
-        if idist.get_rank() != 0 or not cases:
+        if idist.get_rank() != 0:
+            return
+        if not cases:
+            shutil.rmtree(self.folder, ignore_errors=True)
             return
         with replaced_folder(self.folder) as folder, engine.mode(engine.network):
             for case in cases:

@@ -46,7 +46,9 @@ class EvaluationFigures:
             return
         evaluation: Evaluation = engine.state.evaluation
         curves = {level: points for level, points in self._curves(evaluation).items() if points}
-        if curves:
+        if not curves:
+            (self.output_dir / "curves.png").unlink(missing_ok=True)  # of an earlier run, whose report is replaced
+        else:
             self._write("curves.png", curves_picture(curves, title=self.dataset_name, footer=self.notice))
         self._write("scores.png", histograms_picture(_groups(evaluation), title=self.dataset_name, footer=self.notice))
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
@@ -19,6 +20,8 @@ from bpfl_med.pictures import Panel, map_panel, panels_picture, uncertainty_pane
 
 class OverlayPictures:
     """Write `overlays/NNNNN.png` for images spread evenly over the data set; the number is the row of `images.csv`.
+
+    Pictures of other numbers, which an earlier run left there, are removed at the end.
 
     Args:
         output_dir: the folder in which `overlays` is made.
@@ -41,6 +44,7 @@ class OverlayPictures:
     ) -> None:
         self.folder = Path(output_dir) / "overlays"
         self.every = math.ceil(n_images / n_pictures) if n_pictures else 0
+        self.n_images = n_images
         self.notice = notice
         self.threshold = threshold
         self.size = size
@@ -50,6 +54,7 @@ class OverlayPictures:
         """Register with an evaluator whose batch and output are decollated."""
         engine.add_event_handler(Events.EPOCH_STARTED, self._reset)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._draw)
+        engine.add_event_handler(Events.COMPLETED, self._remove_others)
 
     def _reset(self, engine: Engine) -> None:
         self.seen = 0
@@ -61,6 +66,14 @@ class OverlayPictures:
                 with replaced_file(self.folder / f"{index:05d}.png") as partial:
                     self._picture(item, output["pred"]).save(partial)
             self.seen += 1
+
+    def _remove_others(self, engine: Engine) -> None:
+        if idist.get_rank() != 0:
+            return
+        own = {f"{index:05d}.png" for index in range(0, self.n_images, self.every)} if self.every else set()
+        for picture in self.folder.glob("*.png"):
+            if picture.name not in own:
+                picture.unlink(missing_ok=True)
 
     def _picture(self, item: Mapping[str, Any], prediction: Mapping[str, torch.Tensor]) -> Image.Image:
         return overlay_picture(

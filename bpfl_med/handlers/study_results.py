@@ -108,10 +108,9 @@ class StudyResults:
             return
         try:
             self._write(volume, prediction)
-        except OSError:
-            raise
         except Exception as error:
-            if not engine.keep_going:
+            is_full = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)  # the source may be gone
+            if is_full or not engine.keep_going:
                 raise
             what = "its results cannot be written"
             engine.state.failures.append(failure_sentence(error, volume.study.path, what))

@@ -119,7 +119,8 @@ class TwoStages:
                 f"The validation data do not define {name}, which stage {self.network.stage} is judged by; give some "
                 "with normal and abnormal pictures, and masks"
             )
-        return float(self.validator.state.metrics[name])
+        # The first process's, since its last digits may be others on another machine and all must go on together.
+        return float(idist.broadcast(float(self.validator.state.metrics[name]), src=0))
 
     def _remember(self, score: float) -> None:
         self.best_score, self.n_worse = score, 0

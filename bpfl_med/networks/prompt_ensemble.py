@@ -153,7 +153,10 @@ class PromptEnsemble(nn.Module):
             tokens = self.backbone.embed_tokens(ids.to(device))
             start = self.backbone.embed_tokens(torch.tensor(start_token_id(), device=device)).expand(len(ids), 1, -1)
             features = self.backbone.encode_prompts(start, tokens[:, None], end_index.to(device))[:, 0]
-            self._known_text[class_name] = F.normalize(features, dim=-1).unflatten(0, (2, -1))
+            text = F.normalize(features, dim=-1).unflatten(0, (2, -1))
+            if text.is_meta:  # where only the memory is asked for
+                return text
+            self._known_text[class_name] = text
         return self._known_text[class_name]
 
     def _tokens(self, class_name: str) -> tuple[torch.Tensor, torch.Tensor]:

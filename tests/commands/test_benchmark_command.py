@@ -41,9 +41,9 @@ def benchmark(sets: Path, *options: object) -> int:
     return cli.main([str(option) for option in given])
 
 
-def test_sets_and_baseline_stand_in_one_table(sets, capsys):
+def test_sets_and_baseline_stand_in_one_table(sets, capfd):
     assert benchmark(sets, f"brain_mri={sets}/brains", f"kvasir_seg={sets}/polyps", "--baseline") == 0
-    said = capsys.readouterr().out.splitlines()
+    said = capfd.readouterr().out.splitlines()
     assert said[0] == f"{sets}/out/bayes_pfl/brain_mri: 4 images ..."
     assert said[1].startswith(f"{sets}/out/bayes_pfl/brain_mri: done: image_auroc ")
     assert said[-4:] == [f"{sets}/out/table.{suffix}" for suffix in ("md", "tex", "csv", "json")]
@@ -59,23 +59,23 @@ def test_sets_and_baseline_stand_in_one_table(sets, capsys):
     assert "BrainMRI: ours are of 4 images (2 normal, 2 abnormal), published ones of 153 (" in table
 
 
-def test_a_finished_set_is_run_again_only_with_other_settings(sets, capsys):
+def test_a_finished_set_is_run_again_only_with_other_settings(sets, capfd):
     command = (f"brain_mri={sets}/brains",)
     assert benchmark(sets, *command) == 0
     written = (sets / "out/bayes_pfl/brain_mri/metrics.json").stat().st_mtime_ns
-    capsys.readouterr()
+    capfd.readouterr()
     assert benchmark(sets, *command) == 0
-    assert capsys.readouterr().out.startswith(f"{sets}/out/bayes_pfl/brain_mri: was finished: image_auroc ")
+    assert capfd.readouterr().out.startswith(f"{sets}/out/bayes_pfl/brain_mri: was finished: image_auroc ")
     assert (sets / "out/bayes_pfl/brain_mri/metrics.json").stat().st_mtime_ns == written
     assert benchmark(sets, *command, "--seed", 7) == 0
-    assert ": done: " in capsys.readouterr().out
+    assert ": done: " in capfd.readouterr().out
     assert json.loads((sets / "out/bayes_pfl/brain_mri/metrics.json").read_text())["network"]["seed"] == 7
 
 
-def test_one_bad_set_does_not_cost_the_others(sets, capsys):
+def test_one_bad_set_does_not_cost_the_others(sets, capfd):
     (sets / "brains/yes/bad.jpg").write_bytes(b"no picture")
     assert benchmark(sets, f"brain_mri={sets}/brains", f"kvasir_seg={sets}/polyps") == 2
-    last = capsys.readouterr().err.splitlines()[-1]
+    last = capfd.readouterr().err.splitlines()[-1]
     folder, picture = sets / "out/bayes_pfl/brain_mri", sets / "brains/yes/bad.jpg"
     assert f"bpfl-med: {folder}: 1 of 5 items of the data set cannot be used: {picture}" in last
     table = (sets / "out/table.md").read_text()
@@ -83,10 +83,10 @@ def test_one_bad_set_does_not_cost_the_others(sets, capsys):
     assert "BrainMRI" not in table
 
 
-def test_a_setting_that_a_part_does_not_take_is_told_with_what_to_do(sets, capsys):
+def test_a_setting_that_a_part_does_not_take_is_told_with_what_to_do(sets, capfd):
     (sets / "misspelt.yaml").write_text("network_def#n_sample: 3")
     assert benchmark(sets, f"brain_mri={sets}/brains", "--config", sets / "misspelt.yaml") == 2
-    last = capsys.readouterr().err.splitlines()[-1]
+    last = capfd.readouterr().err.splitlines()[-1]
     assert last.startswith(f"bpfl-med: {sets}/out/bayes_pfl/brain_mri: BayesPFL")
     assert (
         "'n_sample'; check the spelling of that setting on the command line and in the config files; there are " in last
@@ -102,7 +102,7 @@ def test_a_setting_that_a_part_does_not_take_is_told_with_what_to_do(sets, capsy
         ("brain_mr=/", "there is no preset 'brain_mr' in configs/datasets; there are br35h, brain_mri"),
     ],
 )
-def test_a_mistake_is_told_before_any_set_is_run(sets, capsys, dataset, sentence):
+def test_a_mistake_is_told_before_any_set_is_run(sets, capfd, dataset, sentence):
     assert benchmark(sets, f"kvasir_seg={sets}/polyps", dataset) == 2
-    assert capsys.readouterr().err.startswith(f"bpfl-med: {sentence}")
+    assert capfd.readouterr().err.startswith(f"bpfl-med: {sentence}")
     assert not (sets / "out").exists()

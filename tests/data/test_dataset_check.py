@@ -102,7 +102,7 @@ def test_pictures_that_are_not_read(check, copy):
     save(copy / "pred/1.png", copy / "2.jpg")
     (copy / "list.txt").write_text("")
     assert sentences(check(), differs=False)[-1] == (
-        "2 more picture file(s) lie below it and are not read, such as 2.jpg"
+        f"2 more picture file(s) lie below {copy} and are not read, such as 2.jpg"
     )
 
 

@@ -167,14 +167,29 @@ def test_an_output_folder_that_cannot_be_written_is_refused(tmp_path, refused):
     refused(study, r"Nothing can be written to \S+/locked/out ", output=locked / "out")
 
 
-def test_a_series_is_picked_by_its_uid(tmp_path, capsys):
+def test_a_series_is_picked_by_its_uid(tmp_path, capfd):
     phantom = write_series(tmp_path / "in", kind="mixed_series")
     assert predict(tmp_path / "in", tmp_path / "out", "--series", phantom.series_uid) == 0
     result = result_of(tmp_path / "out")
     assert result.folder.name == result.record["input"]["series_uid"] == phantom.series_uid
     assert result.record["input"]["shape"] == [48, 64, 24]
     assert predict(tmp_path / "in", tmp_path / "other", "--series", "1.2.3") == 2
-    assert f"no image series 1.2.3; there are {phantom.series_uid}" in capsys.readouterr().err
+    assert f"no image series 1.2.3; there are {phantom.series_uid}" in capfd.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR", "ignore:The value length")
+def test_what_a_dicom_object_lacks_of_the_patient_is_said(tmp_path, capfd):
+    phantom = write_series(tmp_path / "in")
+    for file in phantom.files:
+        dataset = pydicom.dcmread(file)
+        dataset.AccessionNumber = "12345678901234567890"
+        dataset.save_as(file)
+    assert predict(tmp_path / "in", tmp_path / "out") == 0
+    reason = "its value in the scan is against the standard"
+    assert f"; without AccessionNumber in DICOM objects: {reason}" in capfd.readouterr().out
+    assert result_of(tmp_path / "out").record["omitted"] == {"AccessionNumber in DICOM objects": reason}
+    assert predict(tmp_path / "in", tmp_path / "out", "--resume") == 0
+    assert capfd.readouterr().out == f"{tmp_path / 'out'}: 1 of 1 studies have results already\n"
 
 
 def test_all_studies_are_scored_and_a_bad_one_is_one_line(tmp_path, capfd):

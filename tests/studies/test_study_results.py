@@ -179,22 +179,24 @@ def three_studies(root: Path) -> None:
         save_nifti(root / f"{name}.nii", small_volume())
 
 
-def test_a_study_that_cannot_be_written_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("error", [KeyError("Doe^Phantom"), FileNotFoundError(2, "gone")], ids=["tags", "source gone"])
+def test_a_study_that_cannot_be_written_is_one_line_and_leaves_nothing(error, tmp_path, monkeypatch, capfd):
     three_studies(tmp_path / "in")
-    break_second(monkeypatch, KeyError("Doe^Phantom"))
+    break_second(monkeypatch, error)
     assert predict(tmp_path / "in", tmp_path / "out", "--all") == 2
-    expected = f"bpfl-med: {tmp_path}/in/b.nii: its results cannot be written (KeyError); see --debug\n"
-    assert capsys.readouterr().err == expected
+    kind = type(error).__name__
+    expected = f"bpfl-med: {tmp_path}/in/b.nii: its results cannot be written ({kind}); see --debug\n"
+    assert capfd.readouterr().err == expected
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a", "c"]
 
 
-def test_a_full_disk_ends_the_run_with_all_that_was_said(tmp_path, monkeypatch, capsys):
+def test_a_full_disk_ends_the_run_with_all_that_was_said(tmp_path, monkeypatch, capfd):
     three_studies(tmp_path / "in")
     (tmp_path / "in/a.nii").write_bytes(b"")
     save_nifti(tmp_path / "in/b2.nii", small_volume())
     break_second(monkeypatch, OSError(28, "No space left on device"))
     assert predict(tmp_path / "in", tmp_path / "out", "--all") == 2
-    first, second = capsys.readouterr().err.splitlines()
+    first, second = capfd.readouterr().err.splitlines()
     assert "in/a.nii" in first
     assert "No space left on device" in second
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["b"]
@@ -211,7 +213,7 @@ def test_a_full_disk_ends_the_run_with_all_that_was_said(tmp_path, monkeypatch, 
     ],
     ids=["unforeseen", "memory"],
 )
-def test_an_error_of_another_library_is_told_without_its_text(error, sentence, tmp_path, monkeypatch, capsys):
+def test_an_error_of_another_library_is_told_without_its_text(error, sentence, tmp_path, monkeypatch, capfd):
     """As one raised inside MONAI's transforms, which wrap it."""
     three_studies(tmp_path / "in")
 
@@ -220,7 +222,7 @@ def test_an_error_of_another_library_is_told_without_its_text(error, sentence, t
 
     monkeypatch.setattr("bpfl_med.transforms.load_study.load_study", fail)
     assert predict(tmp_path / "in", tmp_path / "out", "--all") == 2
-    said = capsys.readouterr().err
+    said = capfd.readouterr().err
     assert said.count(sentence) == 3
     assert "patient's name" not in said
 
