@@ -203,6 +203,19 @@ def test_a_begun_training_is_not_replaced(tmp_path: Path, phantoms: Path) -> Non
     assert "is of a training that was begun; set resume to go on with it" in str(cause(caught.value))
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [({"loss_function#kl_weight": 5}, "loss is"), ({"patience": 9}, "patience is"), ({"amp": True}, "amp is")],
+)
+def test_another_training_is_not_gone_on_with(change: dict, told: str, tmp_path: Path, phantoms: Path) -> None:
+    train(tmp_path, phantoms, max_epochs=1)
+    made = make_training(tmp_path, phantoms, max_epochs=1, resume=True, **change)
+    made.initialize()
+    with pytest.raises(Exception) as caught:  # noqa: PT011  MONAI wraps the error; the text below is ours
+        made.run()
+    assert f"is of another training: {told}" in str(cause(caught.value))
+
+
 @pytest.mark.parametrize("name", ["visa", "mvtec_ad", "meta_json"])
 def test_the_papers_trainings_name_known_files(name: str) -> None:
     text = (REPOSITORY / f"configs/training/{name}.yaml").read_text()

@@ -75,9 +75,9 @@ def test_a_finished_set_is_run_again_only_with_other_settings(sets, capfd):
 def test_one_bad_set_does_not_cost_the_others(sets, capfd):
     (sets / "brains/yes/bad.jpg").write_bytes(b"no picture")
     assert benchmark(sets, f"brain_mri={sets}/brains", f"kvasir_seg={sets}/polyps") == 2
-    last = capfd.readouterr().err.splitlines()[-1]
+    said = capfd.readouterr().err
     folder, picture = sets / "out/bayes_pfl/brain_mri", sets / "brains/yes/bad.jpg"
-    assert f"bpfl-med: {folder}: 1 of 5 items of the data set cannot be used: {picture}" in last
+    assert f"bpfl-med: {folder}: 1 of 5 items of the data set cannot be used: {picture}" in said
     table = (sets / "out/table.md").read_text()
     assert "Kvasir-SEG" in table
     assert "BrainMRI" not in table
@@ -105,4 +105,10 @@ def test_a_setting_that_a_part_does_not_take_is_told_with_what_to_do(sets, capfd
 def test_a_mistake_is_told_before_any_set_is_run(sets, capfd, dataset, sentence):
     assert benchmark(sets, f"kvasir_seg={sets}/polyps", dataset) == 2
     assert capfd.readouterr().err.startswith(f"bpfl-med: {sentence}")
+    assert not (sets / "out").exists()
+
+
+def test_two_sets_of_one_name_are_not_written_over_one_another(sets, capfd):
+    assert benchmark(sets, f"kvasir_seg={sets}/polyps", f"kvasir_seg={sets}/brains") == 2
+    assert f"would both be written to {sets}/out/bayes_pfl/kvasir_seg; run one at a time" in capfd.readouterr().err
     assert not (sets / "out").exists()

@@ -109,3 +109,11 @@ def test_a_long_list_of_bad_items_is_cut(files):
 def test_no_items_at_all():
     with pytest.raises(ValueError, match=r"The data set has no items; check its patterns"):
         check([])
+
+
+def test_pictures_that_are_no_items_are_told(files, caplog):
+    (files / "scan.dcm").touch()
+    check([item(files, label=0)], root=files)
+    assert caplog.messages == [f"7 more picture file(s) lie below {files} and are not read, such as broken.jpg"]
+    check([item(files, label=0)])
+    assert len(caplog.messages) == 1

@@ -97,3 +97,12 @@ def test_they_are_drawn_with_their_scores(evaluate, network, items, tmp_path, mo
         assert anomaly_map.overlay.max() == pytest.approx(float(mine["map_max"]), abs=1e-5)
         assert uncertainty.overlay.mean() == pytest.approx(float(mine["uncertainty_mean"]), abs=1e-5)
     assert np.isfinite(drawn[0]["panels"][1].overlay).all()
+
+
+def test_without_cases_those_of_an_earlier_run_are_removed(evaluate, network, items, tmp_path):
+    (tmp_path / "cases").mkdir()
+    (tmp_path / "cases/left_over.png").touch()
+    evaluation = AnomalyEvaluation(protocol="paper", metrics=["image"], top_k=20, smoothing_sigma=0)
+    cases = CasePictures(tmp_path, dataset=items, n_cases=0, threshold=0.5, notice=None)
+    evaluate(network, items, [evaluation, cases])
+    assert not (tmp_path / "cases").exists()

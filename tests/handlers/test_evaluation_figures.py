@@ -57,6 +57,7 @@ def test_what_is_not_defined_is_left_out(evaluate, network, items, tmp_path, plo
 
 
 def test_without_any_curve_there_is_no_such_figure(evaluate, network, items, tmp_path):
+    (tmp_path / "curves.png").touch()  # of an earlier run
     unlabelled = [{"image": item["image"], "class_name": "$brain"} for item in items[:3]]
     evaluate(network, unlabelled, handlers(tmp_path, network, metrics=[]))
     assert [path.name for path in tmp_path.iterdir()] == ["scores.png"]

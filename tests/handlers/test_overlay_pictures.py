@@ -13,6 +13,9 @@ from bpfl_med.handlers import OverlayPictures, overlay_pictures
 
 @pytest.mark.parametrize(("n_pictures", "expected"), [(24, range(6)), (3, [0, 2, 4]), (1, [0]), (0, [])])
 def test_pictures_are_spread_evenly(evaluate, network, items, tmp_path, n_pictures, expected):
+    (tmp_path / "overlays").mkdir()
+    for number in (1, 7):
+        (tmp_path / f"overlays/{number:05d}.png").touch()  # of an earlier run
     handler = OverlayPictures(tmp_path, n_images=6, n_pictures=n_pictures, threshold=0.5, notice=None, size=32)
     evaluate(network, items[:6], [handler])
     names = sorted(path.name for path in tmp_path.glob("overlays/*"))

@@ -102,10 +102,10 @@ def test_uneven_slices_have_a_seg_and_no_nifti(tmp_path):
     result.check_listing()
 
 
-def test_uneven_slices_are_not_cut_across(tmp_path, capsys):
+def test_uneven_slices_are_not_cut_across(tmp_path, capfd):
     write_series(tmp_path / "in", kind="uneven")
     assert predict(tmp_path / "in", tmp_path / "out", "--plane", "coronal") == 2
-    assert "unevenly spaced" in capsys.readouterr().err
+    assert "unevenly spaced" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["axial", "oblique", "coronal", "reversed"])
