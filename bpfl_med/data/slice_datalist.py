@@ -64,7 +64,8 @@ def slice_datalist(
         One item a slice, volume by volume in the order of the slices; those without lesion are normal.
 
     Raises:
-        StudyError: if a file cannot be used, or a folder of other things lies where a volume's slices would go.
+        StudyError: if a file cannot be used or is black all over, or a folder of other things lies where a volume's
+            slices would go.
         NiftiError: if a NIfTI file cannot be read truthfully.
         ValueError: if the plane is none of the three.
     """
@@ -82,6 +83,8 @@ def slice_datalist(
             inputs = json.loads(json.dumps(inputs))
             if (record := _written(place)).get("inputs") != inputs:
                 record = _write(place, item, inputs, intensity, plane, lesion_above)
+            if not record["slices"]:
+                raise StudyError(f"{item['image']}: all its slices are black; choose other grey levels, or take it out")
             n_left_out += record["n_left_out"]
             items += [_item(place, name, class_name, item["volume"]) for name in record["slices"]]
     logger.info("%d slices of %d volumes; %d are black all over and left out", len(items), len(volumes), n_left_out)

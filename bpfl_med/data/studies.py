@@ -314,7 +314,7 @@ def _volume_files(folder: Path) -> list[Path]:
 
 
 def _is_volume_file(path: Path) -> bool:
-    return path.name.lower().endswith(VOLUME_SUFFIXES) and not path.name.startswith(".")
+    return path.name.lower().endswith(VOLUME_SUFFIXES) and not path.name.startswith(".") and not path.is_dir()
 
 
 def volume_name(file: Path, root: Path) -> str:

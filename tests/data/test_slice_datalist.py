@@ -136,3 +136,8 @@ def test_input_that_cannot_be_used(root, tmp_path):
     with pytest.raises(StudyError, match=r"/p2/FLAIR.nii.gz: the volume has the value 7 everywhere; there is nothing"):
         list_slices(root, tmp_path / "slices")
     assert not (tmp_path / "slices/p2__FLAIR").exists()
+
+
+def test_a_volume_that_is_black_all_over_does_not_vanish_from_the_metrics(root, tmp_path):
+    with pytest.raises(StudyError, match=r"healthy/FLAIR\.nii\.gz: all its slices are black; choose other grey levels"):
+        list_slices(root, tmp_path / "slices", intensity=WindowIntensity([(1e6, 1.0)]))

@@ -304,3 +304,9 @@ def test_values_and_affine_of_a_series_are_ras(tmp_path):
     assert volume.values[tuple(index)] == 300
     assert volume.values.dtype == np.float32
     assert volume.modality == "CT"
+
+
+def test_a_folder_that_is_named_like_a_volume_file_is_a_folder(tmp_path):
+    phantom = write_series(tmp_path / "scan.nii")
+    assert [study.series_uid for study in find_studies(tmp_path / "scan.nii")] == [phantom.series_uid]
+    assert [study.series_uid for study in find_studies(tmp_path, take_all=True)] == [phantom.series_uid]
