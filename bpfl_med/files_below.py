@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
-def files_below(folder: Path, refuse: Callable[[str], Exception]) -> Iterator[Path]:
+def files_below(folder: Path, tell: Callable[[Path, str], object]) -> Iterator[Path]:
     """Yield the files in a folder and its folders, through links too, without hidden ones.
 
     Links to nothing are files, too: what they stood for is lost. A folder that is met again by a link is read once.
 
     Args:
         folder: where to look.
-        refuse: makes the error to raise for a folder that cannot be opened, of a sentence that names it.
+        tell: gets each folder that cannot be opened, and why.
     """
 
     def complain(error: OSError) -> None:
         reason = error.strerror or type(error).__name__
-        raise refuse(f"{error.filename}: the folder cannot be opened ({reason}); make it readable") from error
+        tell(Path(error.filename), f"the folder cannot be opened ({reason})")
 
     seen = set()
     for place, folders, files in os.walk(folder, onerror=complain, followlinks=True):
@@ -28,5 +28,6 @@ def files_below(folder: Path, refuse: Callable[[str], Exception]) -> Iterator[Pa
             folders.clear()
             continue
         seen.add((known.st_dev, known.st_ino))
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(place, name) for name in files if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        paths = (Path(place, name) for name in files if not name.startswith("."))
+        yield from (path for path in paths if path.is_file() or not path.exists())  # no pipes and the like

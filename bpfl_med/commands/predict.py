@@ -95,7 +95,7 @@ def _say_result(engine: Engine, output: Path) -> None:
 
 
 def _omitted(reasons: Mapping[str, str]) -> str:
-    """Say which files were left out, and why."""
+    """Say what was left out, and why."""
     files: dict[str, list[str]] = {}
     for file, reason in reasons.items():
         files.setdefault(reason, []).append(file)

@@ -144,11 +144,11 @@ def without_repeats(items: list[PictureItem], root: Path) -> list[PictureItem]:
 
 
 def unread_pictures(items: Sequence[Mapping[str, Any]], root: str | Path) -> str | None:
-    """Say how many picture files lie below a folder, in folders that are not hidden, and in none of the items."""
+    """Say how many picture files in folders that can be opened are in none of the items; None if all are."""
     root = Path(root)
     used = {Path(path).resolve() for item in items for path in (item["image"], item.get("mask")) if path}
     suffixes = (*PICTURE_SUFFIXES, *_OTHER_PICTURES)
-    files = (path for path in files_below(root, PermissionError) if path.suffix.lower() in suffixes)
+    files = (path for path in files_below(root, lambda *_: None) if path.suffix.lower() in suffixes)
     unread = sorted(path for path in files if path.resolve() not in used)
     if not unread:
         return None

@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 
 from bpfl_med.data.nifti import NiftiImage, read_nifti
-from bpfl_med.dicom import DicomSeries, NoSeriesError, SeriesError, find_series, read_volume, select_series
+from bpfl_med.dicom import (
+    DicomSeries,
+    NoSeriesError,
+    SeriesError,
+    find_series,
+    find_series_and_damage,
+    read_volume,
+    select_series,
+)
 from bpfl_med.dicom.geometry import affine_of
 from bpfl_med.files_below import files_below
 
@@ -112,8 +120,8 @@ def find_studies(path: str | Path, *, series_uid: str | None = None, take_all: b
     if not files:
         found = select_series(path, allow_gaps=True)  # its error lists the series, if there are several
         return [_series_study(found.series_uid, path)]
-    if len(files) > 1 or _holds_series(path):
-        series = "" if len(files) > 1 else " beside DICOM images"
+    series = "" if len(files) > 1 else _beside(path)
+    if len(files) > 1 or series:
         raise StudyError(
             f"{path}: holds {len(files)} volume file(s){series}, the first is {files[0].name}; give one, or --all"
         )
@@ -148,13 +156,14 @@ def unfinished_studies(studies: Iterable[Study], output_dir: str | Path, *, resu
 
 
 def _result(place: Path) -> dict[str, Any] | None:
-    """Read the result of a study: None if there is no such file, and an empty one if it is damaged."""
+    """Read the result of a study: None if there is none of this program, and an empty one if it is damaged."""
     try:
-        return dict(json.loads((place / "result.json").read_text()))
-    except (FileNotFoundError, NotADirectoryError):
+        result = json.loads((place / "result.json").read_text())
+    except OSError:
         return None
-    except (OSError, ValueError, TypeError):
+    except ValueError:
         return {}
+    return result if isinstance(result, dict) and isinstance(result.get("input"), dict) else None
 
 
 def _why_not_to_replace(result: dict[str, Any] | None, place: Path, study: Study) -> str | None:
@@ -164,8 +173,11 @@ def _why_not_to_replace(result: dict[str, Any] | None, place: Path, study: Study
     # A series is named by its UID, and a file by what may be the name of many.
     if not result or not _is_volume_file(study.path):
         return None
-    if result.get("input", {}).get("sha256") == checksum(files_of_volume(study.path)):
-        return None
+    try:
+        if result["input"].get("sha256") == checksum(files_of_volume(study.path)):
+            return None
+    except OSError as error:
+        return f"{study.path}: cannot be read ({error.strerror}); copy it from its source again"
     return f"{study.path}: {place} holds the results of another file; choose another output folder"
 
 
@@ -264,18 +276,22 @@ def _search_roots(path: Path) -> list[Path]:
 
 
 def _studies_under(entry: Path, root: Path) -> list[Study]:
-    if entry.is_file():
+    if not entry.is_dir():
         return [Study(volume_name(entry, root), entry, None)]
-    studies: list[Study] = []
+    studies = [Study(volume_name(file, root), file, None) for file in _volume_files(entry)]
+    problems: list[str] = []
     try:
-        studies += [Study(volume_name(file, root), file, None) for file in _volume_files(entry)]
-        for found in find_series(entry):
-            studies.append(_series_study(found.series_uid, found.folder))
-    except (SeriesError, StudyError) as error:
+        series, problems = find_series_and_damage(entry)
+        for found in series:
+            try:
+                studies.append(_series_study(found.series_uid, found.folder))
+            except StudyError as error:
+                problems.append(str(error))
+    except SeriesError as error:
         # A folder without any scan is a study that fails when it is loaded, so that it is reported and not dropped.
         if not (studies and isinstance(error, NoSeriesError)):
-            studies.append(Study(entry.name, entry, None, problem=str(error)))
-    return studies
+            problems.append(str(error))
+    return studies + [Study(entry.name, entry, None, problem) for problem in problems]
 
 
 def _series_study(series_uid: str, path: Path) -> Study:
@@ -288,29 +304,33 @@ def _without_doubles(studies: Sequence[Study]) -> list[Study]:
     """Use none of several studies of one name: each may be a part of it."""
     by_name: dict[str, list[Study]] = {}
     for study in studies:
-        by_name.setdefault(study.name, []).append(study)
+        if not study.problem:
+            by_name.setdefault(study.name, []).append(study)
     for first, *others in by_name.values():
-        if others and not first.problem:
+        if others:
             more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
             problem = f"{others[0].path}: holds the study {first.name}, as does {first.path}{more}; give one at a time"
             by_name[first.name] = [replace(first, problem=problem)]
-    return [study for group in by_name.values() for study in group]
+    return [study for group in by_name.values() for study in group] + [study for study in studies if study.problem]
 
 
-def _holds_series(path: Path) -> bool:
-    """Whether a folder holds an image series, be it damaged."""
+def _beside(path: Path) -> str:
+    """Say that DICOM images lie in a folder, too, or nothing.
+
+    Raises:
+        SeriesError: if they are all damaged.
+    """
     try:
         find_series(path)
     except NoSeriesError:
-        return False
-    except SeriesError:
-        pass
-    return True
+        return ""
+    return " beside DICOM images"
 
 
 def _volume_files(folder: Path) -> list[Path]:
     """Give the volume files in a folder and its folders, without hidden ones."""
-    return sorted(file for file in files_below(folder, StudyError) if _is_volume_file(file))
+    # Folders that cannot be opened are told where DICOM files are looked for.
+    return sorted(file for file in files_below(folder, lambda *_: None) if _is_volume_file(file))
 
 
 def _is_volume_file(path: Path) -> bool:
@@ -323,7 +343,7 @@ def volume_name(file: Path, root: Path) -> str:
 
 
 def files_of_volume(path: Path) -> list[Path]:
-    """Give a volume file, and the file of its voxels where its header says that they lie in another."""
+    """Give a volume file, and the file of its voxels where its header names a single other one."""
     if not path.name.lower().endswith((".mhd", ".nhdr")):
         return [path]
     key = rb"^(?:ElementDataFile\s*=|data ?file:)\s*(.+?)\s*$"

@@ -1,6 +1,6 @@
 """DICOM: series of images -> volumes with a checked geometry."""
 
-from bpfl_med.dicom.discovery import FoundSeries, find_series, load_series, select_series
+from bpfl_med.dicom.discovery import FoundSeries, find_series, find_series_and_damage, load_series, select_series
 from bpfl_med.dicom.series import DicomSeries, NoSeriesError, SeriesError
 from bpfl_med.dicom.volume import read_volume
 
@@ -10,6 +10,7 @@ __all__ = [
     "NoSeriesError",
     "SeriesError",
     "find_series",
+    "find_series_and_damage",
     "load_series",
     "read_volume",
     "select_series",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,12 +84,17 @@ def find_series(path: str | Path) -> list[FoundSeries]:
     Raises:
         SeriesError: there is nothing at the path, or no image in it that can be read.
     """
+    return find_series_and_damage(path)[0]
+
+
+def find_series_and_damage(path: str | Path) -> tuple[list[FoundSeries], list[str]]:
+    """List the image series, and a sentence for each folder with damaged files that belong to none of them."""
     root = Path(path)
     frames: dict[str, list[Frame]] = defaultdict(list)
     damaged: list[_Damaged] = []
     strange: list[Path] = []
     left_out: Counter[str] = Counter()
-    for file in _files_under(root):
+    for file in _files_under(root, damaged):
         try:
             found = _read_file(file)
         except DamagedFileError as error:
@@ -107,10 +113,12 @@ def find_series(path: str | Path) -> list[FoundSeries]:
         if (file.parent, True) in like_slices:
             left_out[_NOT_DICOM] -= 1
             damaged.append(_Damaged(file, "the file is not DICOM, though it is named like the slices beside it", ""))
-    left_out["damaged files that belong to none of the series"] += sum(
-        not any(_concerns(file, some) for some in frames.values()) for file in damaged
-    )
-    return [
+    others: dict[Path, list[_Damaged]] = defaultdict(list)
+    for damage in damaged:
+        if not any(_concerns(damage, some) for some in frames.values()):
+            others[damage.path.parent].append(damage)
+    left_out["damaged files that belong to none of the series"] += sum(map(len, others.values()))
+    series = [
         FoundSeries(
             series_uid=uid,
             study_uid=frames[uid][0].study_uid,
@@ -121,6 +129,7 @@ def find_series(path: str | Path) -> list[FoundSeries]:
         )
         for uid in sorted(frames)
     ]
+    return series, [_spoken_damage(damages) for damages in others.values()]
 
 
 def load_series(found: FoundSeries, allow_gaps: bool = False) -> DicomSeries:
@@ -183,13 +192,13 @@ class _Damaged:
     series_uid: str
 
 
-def _files_under(root: Path) -> list[Path]:
+def _files_under(root: Path, damaged: list[_Damaged]) -> list[Path]:
     """The file itself, or all files in a folder and its folders, without hidden ones, in the order of their names."""
     if not root.exists():
         raise SeriesError(f"{root}: no such file or folder")
     if root.is_file():
         return [root]
-    return sorted(files_below(root, SeriesError))
+    return sorted(files_below(root, lambda folder, reason: damaged.append(_Damaged(folder, reason, ""))))
 
 
 def _read_file(file: Path) -> list[Frame] | str:
@@ -199,7 +208,7 @@ def _read_file(file: Path) -> list[Frame] | str:
         size, looks_right = file.stat().st_size, is_dicom(file)
     except OSError as error:
         raise DamagedFileError(f"the file cannot be opened ({type(error).__name__})") from error
-    if size == 0 and (ending in _DICOM_ENDINGS or _promises_nothing(file)):
+    if size == 0 and ending in _DICOM_ENDINGS:
         raise DamagedFileError("the file is empty")
     if not looks_right:
         if ending in _DICOM_ENDINGS:
@@ -229,9 +238,10 @@ def _promises_nothing(file: Path) -> bool:
 
 
 def _could_be_a_slice(file: Path) -> bool:
-    """Whether a file that does not start as DICOM does may be a slice that was damaged: it is no text."""
+    """Whether a file that does not start as DICOM does may be a slice that was damaged: it is empty or no text."""
     with file.open("rb") as opened:
-        return _promises_nothing(file) and b"\x00" in opened.read(4096)
+        start = opened.read(4096)
+    return _promises_nothing(file) and (not start or b"\x00" in start)
 
 
 def _series_uid_of(file: Path) -> str:
@@ -254,10 +264,14 @@ def _concerns(damaged: _Damaged, frames: list[Frame]) -> bool:
 
 def _nothing_found(root: Path, damaged: list[_Damaged], left_out: Counter[str]) -> SeriesError:
     if damaged:
-        more = f" (and {len(damaged) - 1} more files are damaged)" if len(damaged) > 1 else ""
-        return SeriesError(f"{damaged[0].path}: {damaged[0].reason}{more}; copy it from its source again")
+        return SeriesError(_spoken_damage(damaged))
     counts = ", ".join(f"{reason}: {count}" for reason, count in sorted(left_out.items())) or "no files at all"
     return NoSeriesError(f"{root}: no image series ({counts}); give a folder with the images of a scan")
+
+
+def _spoken_damage(damaged: Sequence[_Damaged]) -> str:
+    more = f" (and {len(damaged) - 1} more files are damaged)" if len(damaged) > 1 else ""
+    return f"{damaged[0].path}: {damaged[0].reason}{more}; copy it from its source again"
 
 
 def _listing(found: list[FoundSeries]) -> str:

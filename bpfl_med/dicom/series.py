@@ -13,7 +13,7 @@ class SeriesError(ValueError):
 
 
 class NoSeriesError(SeriesError):
-    """No image series is there, and nothing that may have been one."""
+    """No image series is there, and no file that is DICOM or named so."""
 
 
 @dataclass(frozen=True, eq=False)

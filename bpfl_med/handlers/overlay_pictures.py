@@ -71,7 +71,7 @@ class OverlayPictures:
         if idist.get_rank() != 0:
             return
         own = {f"{index:05d}.png" for index in range(0, self.n_images, self.every)} if self.every else set()
-        for picture in self.folder.glob("*.png"):
+        for picture in self.folder.glob("[0-9]*.png"):
             if picture.name not in own:
                 picture.unlink(missing_ok=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import platform
@@ -51,6 +52,8 @@ class StudyResult:
     notice: str | None
     omitted: dict[str, str] = field(default_factory=dict)
 
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}  # no later study could be written either
 
 StudyWriter = Callable[[Path, StudyResult], None]
 """Writes files of one kind into a study's folder."""
@@ -109,7 +112,7 @@ class StudyResults:
         try:
             self._write(volume, prediction)
         except Exception as error:
-            is_full = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)  # the source may be gone
+            is_full = isinstance(error, OSError) and error.errno in _FULL
             if is_full or not engine.keep_going:
                 raise
             what = "its results cannot be written"

@@ -120,7 +120,8 @@ class TwoStages:
                 "with normal and abnormal pictures, and masks"
             )
         # The first process's, since its last digits may be others on another machine and all must go on together.
-        return float(idist.broadcast(float(self.validator.state.metrics[name]), src=0))
+        score = torch.tensor(self.validator.state.metrics[name], dtype=torch.float64, device=idist.device())
+        return float(idist.broadcast(score, src=0))
 
     def _remember(self, score: float) -> None:
         self.best_score, self.n_worse = score, 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -130,7 +131,7 @@ def test_a_damaged_series_beside_a_volume_file_is_a_study_that_fails(tmp_path):
     assert good.name == "case__old"
     with pytest.raises(StudyError, match=r"image001\.dcm: the file is empty \(and 23 more files are damaged\)"):
         load_study(bad)
-    with pytest.raises(StudyError, match=r"holds 1 volume file\(s\) beside DICOM images"):
+    with pytest.raises(SeriesError, match=r"image001\.dcm: the file is empty"):
         find_studies(tmp_path / "case")
 
 
@@ -189,7 +190,7 @@ def test_resuming_leaves_out_what_has_a_result(tmp_path):
     studies = [Study(name, tmp_path / name, None) for name in ("a", "b")]
     assert unfinished_studies(studies, tmp_path / "out", resume=True) == studies
     (tmp_path / "out/a").mkdir(parents=True)
-    (tmp_path / "out/a/result.json").write_text('{"scores": {}}')
+    (tmp_path / "out/a/result.json").write_text('{"input": {}}')
     assert unfinished_studies(studies, tmp_path / "out", resume=True) == studies[1:]
     assert unfinished_studies(studies, tmp_path / "out", resume=False) == studies
     (tmp_path / "out/a/result.json").write_text("")  # as a broken disk leaves it
@@ -310,3 +311,48 @@ def test_a_folder_that_is_named_like_a_volume_file_is_a_folder(tmp_path):
     phantom = write_series(tmp_path / "scan.nii")
     assert [study.series_uid for study in find_studies(tmp_path / "scan.nii")] == [phantom.series_uid]
     assert [study.series_uid for study in find_studies(tmp_path, take_all=True)] == [phantom.series_uid]
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+def test_one_bad_series_or_folder_of_an_export_does_not_cost_the_others(tmp_path):
+    """A loose file makes the whole export one place to search."""
+    good = write_series(tmp_path / "good")
+    odd = write_series(tmp_path / "odd", kind="single_slice", seed=1)
+    dataset = pydicom.dcmread(odd.files[0])
+    dataset.SeriesInstanceUID = "1.2.-7"
+    dataset.save_as(odd.files[0])
+    for file in write_series(tmp_path / "empty", seed=2).files:
+        file.write_bytes(b"")
+    (tmp_path / "README.txt").write_text("an export")
+    (tmp_path / "DONE").touch()
+    studies = find_studies(tmp_path, take_all=True)
+    assert [study.series_uid for study in studies if not study.problem] == [good.series_uid]
+    told = sorted(study.problem for study in studies if study.problem)
+    assert len(told) == 2
+    assert "empty/image001.dcm: the file is empty (and 23 more files are damaged)" in told[0]
+    assert "odd: a SeriesInstanceUID is at most 64 digits" in told[1]
+
+
+def test_a_folder_without_a_scan_named_like_two_files_hides_them_not(tmp_path):
+    (tmp_path / "case").mkdir()
+    for ending in ("nii", "nii.gz"):
+        save_nifti(tmp_path / f"case.{ending}", small_volume())
+    doubled, nothing = find_studies(tmp_path, take_all=True)
+    assert "holds the study case, as does" in str(doubled.problem)
+    assert "no image series" in str(nothing.problem)
+
+
+@pytest.mark.parametrize("content", ['{"input": "a.nii"}', "null", "[]"])
+def test_a_result_of_another_program_is_never_replaced(tmp_path, content):
+    (tmp_path / "out/a").mkdir(parents=True)
+    (tmp_path / "out/a/result.json").write_text(content)
+    studies = find_studies(save_nifti(tmp_path / "a.nii", small_volume()))
+    for resume in (False, True):
+        (study,) = unfinished_studies(studies, tmp_path / "out", resume=resume)
+        assert "holds no results of this program" in str(study.problem)
+
+
+def test_a_pipe_is_no_file(tmp_path):
+    phantom = write_series(tmp_path / "in")
+    os.mkfifo(tmp_path / "in/pipe")
+    assert [study.series_uid for study in find_studies(tmp_path / "in")] == [phantom.series_uid]
