@@ -96,7 +96,7 @@ def _say_result(engine: Engine, output: Path) -> None:
 
 def _omitted(reasons: Mapping[str, str]) -> str:
     """Say what was left out, and why."""
-    files: dict[str, list[str]] = {}
-    for file, reason in reasons.items():
-        files.setdefault(reason, []).append(file)
-    return "".join(f"; without {', '.join(names)}: {reason}" for reason, names in files.items())
+    left_out: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        left_out.setdefault(reason, []).append(name)
+    return "".join(f"; without {', '.join(names)}: {reason}" for reason, names in left_out.items())

@@ -30,7 +30,8 @@ from bpfl_med.demo.dicom_phantoms import write_series
 DICOM = {
     "missing_slice": r"image012\.dcm, \S+image013\.dcm: these neighbours are 12\.00 mm apart",
     "enhanced_gap": r"image001\.dcm \(frame 12\), .*slices seem to be missing",
-    "mixed_series": r"in: 2 image series, so choose one by its UID \(--series, .* or all \(--all, --take_all\): ",
+    "mixed_series": r"in: 2 image series, so choose one by its UID "
+    r"\(--series, in a bundle run --series_uid\) or all \(--all, --take_all\): ",
     "two_phases": r"image001\.dcm, \S+image002\.dcm: two images at one slice position",
     "two_echoes": r"image001\.dcm, .*\(they differ in EchoTime\)",
     "enhanced_4d": r"image001\.dcm \(frame 1\), .*4-D series",

@@ -44,7 +44,8 @@ def test_several_series_need_a_choice(tmp_path):
     phantom = write_series(tmp_path / "in", kind="mixed_series")
     with pytest.raises(
         SeriesError,
-        match=f"2 image series, so choose one by its UID .*--series, .*--take_all\\): .*{phantom.series_uid}",
+        match=f"2 image series, so choose one by its UID \\(--series, in a bundle run --series_uid\\) "
+        f"or all \\(--all, --take_all\\): .*{phantom.series_uid}",
     ):
         find_studies(tmp_path / "in")
     (chosen,) = find_studies(tmp_path / "in", series_uid=phantom.series_uid)
