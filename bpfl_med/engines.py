@@ -57,5 +57,19 @@ class StudyEvaluator(SupervisedEvaluator):
                     raise
                 failure = failure_sentence(error, volume.study.path)
         if failure is not None:
-            engine.state.failures.append(failure)
+            engine.tell_failure(failure)
         return {CommonKeys.IMAGE: volume, CommonKeys.PRED: prediction}
+
+    def tell_failure(self, failure: str) -> None:
+        """List and log the sentence of a study that cannot be used."""
+        self.state.failures.append(failure)
+        self.logger.error(failure)
+
+    def raise_failures(self) -> None:
+        """End a run with an error if a study could not be used, when the others are done.
+
+        Raises:
+            RuntimeError: the text says how many failed; each was logged.
+        """
+        if failures := self.state.failures:
+            raise RuntimeError(f"{len(failures)} of the studies could not be used, as was logged; the others are done")

@@ -26,7 +26,7 @@ def refuse_strangers() -> None:
     if launched > 1 and idist.get_world_size() == 1:
         raise ValueError(
             f"{launched} processes were started that know nothing of one another; add the bundle's "
-            "configs/multi_gpu.json to the config files, behind evaluate.json or train.json"
+            "configs/multi_gpu.json to the config files, behind evaluate.json or train.json, or start a single process"
         )
 
 

@@ -71,7 +71,7 @@ def run(options: argparse.Namespace, failures: list[str]) -> None:
     n_studies, n_to_score = (len(workflow.parser.get_parsed_content(part)) for part in ("studies", "datalist"))
     if n_to_score < n_studies:
         print(f"{options.output}: {n_studies - n_to_score} of {n_studies} studies have results already", flush=True)
-    workflow.run()
+    workflow.evaluator.run()
 
 
 def _say_result(engine: Engine, output: Path) -> None:

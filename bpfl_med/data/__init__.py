@@ -6,7 +6,15 @@ from bpfl_med.data.meta_json_datalist import meta_json_datalist
 from bpfl_med.data.picture import PictureError, open_picture
 from bpfl_med.data.picture_item import PictureItem, items_of_classes
 from bpfl_med.data.slice_datalist import SliceItem, slice_datalist
-from bpfl_med.data.studies import Study, StudyError, StudyVolume, find_studies, load_study, unfinished_studies
+from bpfl_med.data.studies import (
+    Study,
+    StudyError,
+    StudyVolume,
+    check_output_apart,
+    find_studies,
+    load_study,
+    unfinished_studies,
+)
 from bpfl_med.data.table_datalist import table_datalist
 from bpfl_med.data.volume_datalist import VolumeItem, volume_datalist
 
@@ -20,6 +28,7 @@ __all__ = [
     "StudyVolume",
     "VolumeItem",
     "check_datalist",
+    "check_output_apart",
     "find_studies",
     "folder_datalist",
     "items_of_classes",

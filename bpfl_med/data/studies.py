@@ -128,6 +128,20 @@ def find_studies(path: str | Path, *, series_uid: str | None = None, take_all: b
     return [Study(_stem(files[0]), files[0], None)]
 
 
+def check_output_apart(output_dir: str | Path, path: str | Path) -> None:
+    """Make sure that results do not go among the studies, where a later run would take them for such.
+
+    Args:
+        output_dir: the folder of results.
+        path: where studies are looked for.
+
+    Raises:
+        StudyError: if that is a folder, and the results would go into it.
+    """
+    if Path(path).is_dir() and Path(output_dir).resolve().is_relative_to(Path(path).resolve()):
+        raise StudyError(f"{output_dir}: lies in {path}, where the studies are; choose an output folder beside them")
+
+
 def unfinished_studies(studies: Iterable[Study], output_dir: str | Path, *, resume: bool) -> list[Study]:
     """Leave out studies that have results already, if a run is resumed.
 

@@ -14,6 +14,7 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from bpfl_med.atomic_files import replaced_file, write_text
+from bpfl_med.different_settings import different_settings
 from bpfl_med.handlers.anomaly_evaluation import AnomalyEvaluation, ImageRecord, Pixels
 from bpfl_med.handlers.evaluation_report import package_versions
 from bpfl_med.processes import host_group
@@ -126,22 +127,9 @@ def _refuse_other_settings(folder: Path, settings: dict[str, Any]) -> None:
         earlier = json.loads((folder / "settings.json").read_text())
     except FileNotFoundError:
         return
-    now, then = _leaves(settings), _leaves(earlier)
-    different = [
-        f"{key} was {then.get(key)!r}, is now {now.get(key)!r}"
-        for key in sorted(now.keys() | then.keys())
-        if now.get(key) != then.get(key)
-    ]
+    different = different_settings(settings, earlier)
     if different:
         raise ValueError(
             f"{folder} holds the progress of an unfinished run with other settings ({'; '.join(different)}). Run it "
             "again with those to go on, choose another output_dir, or remove that folder to begin anew"
         )
-
-
-def _leaves(value: Any, name: str = "") -> dict[str, Any]:
-    """Flatten nested dicts to {"outer.inner": value}."""
-    if not isinstance(value, dict):
-        return {name: value}
-    inner = (_leaves(part, f"{name}.{key}" if name else key) for key, part in value.items())
-    return {key: leaf for leaves in inner for key, leaf in leaves.items()}

@@ -7,7 +7,7 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -17,8 +17,9 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from bpfl_med.atomic_files import remove_unfinished, replaced_folder, write_text
-from bpfl_med.data.studies import StudyVolume
+from bpfl_med.data.studies import Study, StudyVolume
 from bpfl_med.dicom.algorithm import Algorithm
+from bpfl_med.different_settings import different_settings
 from bpfl_med.inferers import VolumePrediction
 from bpfl_med.slice_source import slice_source
 from bpfl_med.transforms.load_study import failure_sentence
@@ -53,6 +54,7 @@ class StudyResult:
     omitted: dict[str, str] = field(default_factory=dict)
 
 
+_OF_ONE_RUN = ("black_and_white", "computed_by")  # of the study, and of the machine, which rounds in its own way
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}  # no later study could be written either
 
 StudyWriter = Callable[[Path, StudyResult], None]
@@ -94,9 +96,39 @@ class StudyResults:
         self.writers = writers
         self.network = network
         self.settings = settings
-        self.threshold_setting = threshold
-        self.threshold = _parse_threshold(threshold, stored_threshold)
+        kind, value = self.threshold = _parse_threshold(threshold, stored_threshold)
+        is_given_as_number = kind == "number" and threshold != "checkpoint"
+        self.threshold_setting = value if is_given_as_number else threshold  # "0.5" of a command line is 0.5, too
         self.class_name = class_name
+
+    def check_kept(self, studies: Iterable[Study], unfinished: Iterable[Study]) -> None:
+        """Make sure that the results which a resumed run keeps are of its own network and settings.
+
+        Args:
+            studies: all of them.
+            unfinished: those that are scored in this run.
+
+        Raises:
+            ValueError: if the results of another were made in another way; the text names the difference.
+        """
+        now = json.loads(json.dumps(self._way()))
+        scored = {study.name for study in unfinished}
+        for study in (study for study in studies if study.name not in scored):
+            path = self.output_dir / study.name / "result.json"
+            record = json.loads(path.read_text())
+            then = {part: {k: v for k, v in record.get(part, {}).items() if k not in _OF_ONE_RUN} for part in now}
+            if different := different_settings(now, then):
+                raise ValueError(
+                    f"{path} was made with other settings ({'; '.join(different)}); resume with those, or choose "
+                    "another output folder"
+                )
+
+    def _way(self) -> dict[str, dict[str, Any]]:
+        """Give what all studies of a run share: the settings and the network."""
+        return {
+            "settings": {"class_name": self.class_name, "threshold": self.threshold_setting, **self.settings},
+            "network": {key: value for key, value in self.network.items() if key not in _OF_ONE_RUN},
+        }
 
     def attach(self, engine: Engine) -> None:
         """Register with a `StudyEvaluator`, whose output is a `StudyVolume` and a `VolumePrediction`."""
@@ -116,7 +148,7 @@ class StudyResults:
             if is_full or not engine.keep_going:
                 raise
             what = "its results cannot be written"
-            engine.state.failures.append(failure_sentence(error, volume.study.path, what))
+            engine.tell_failure(failure_sentence(error, volume.study.path, what))
 
     def _write(self, volume: StudyVolume, prediction: VolumePrediction) -> None:
         threshold = self._threshold_of(prediction)
@@ -174,12 +206,7 @@ class StudyResults:
                 "n_voxels": n_voxels,
                 "volume_mm3": n_voxels * voxel_mm3 if volume.affine_is_true else None,
             },
-            "settings": {
-                "class_name": result.class_name,
-                "threshold": self.threshold_setting,
-                **self.settings,
-                "black_and_white": prediction.ranges.tolist(),
-            },
+            "settings": {**self._way()["settings"], "black_and_white": prediction.ranges.tolist()},
             "network": dict(self.network),
             "outputs": [
                 {

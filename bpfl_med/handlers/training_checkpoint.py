@@ -12,6 +12,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from bpfl_med.atomic_files import replaced_file
+from bpfl_med.different_settings import different_settings
 
 
 class Stateful(Protocol):
@@ -77,11 +78,7 @@ class TrainingCheckpoint:
             raise ValueError(
                 f"{self.path} cannot be read as a training's checkpoint; remove it and begin anew"
             ) from error
-        different = [
-            f"{key} is {self.settings.get(key)!r} and was {settings.get(key)!r}"
-            for key in sorted(settings.keys() | self.settings.keys())
-            if settings.get(key) != self.settings.get(key)
-        ]
+        different = different_settings(self.settings, settings)
         if different:
             raise ValueError(
                 f"{self.path} is of another training: {'; '.join(different)}. Set them as they were, or choose another "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from torch import nn
 
 from bpfl_med.networks.bayes_pfl import Prediction
+from bpfl_med.networks.class_names import tokenize_class_names
 from bpfl_med.networks.clip_normalization import CLIP_MEAN, CLIP_STD
 
 
@@ -35,7 +37,8 @@ class IntensityNetwork(nn.Module):
         return {"name": "Intensity check", "checksum": "", "caution": "NO FINDING", "notice": self.notice}
 
     def check_class_names(self, class_names: Sequence[str]) -> None:
-        """Accept every name: none is read."""
+        """Raise a ValueError if a name is empty: it is not used, but stands in results."""
+        tokenize_class_names(class_names, max_tokens=sys.maxsize)
 
     def forward(self, image: torch.Tensor, class_names: Sequence[str] | None = None) -> torch.Tensor:
         """Give the intensity [N, 1, H, W] of CLIP-normalised images [N, 3, H, W]."""

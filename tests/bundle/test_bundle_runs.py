@@ -54,6 +54,29 @@ def test_inference_has_the_properties_and_scores_a_series(tmp_path):
     assert {"anomaly_map.nii.gz", "mask.seg.dcm"} <= {output["file"] for output in result["outputs"]}
 
 
+def test_inference_that_keeps_going_tells_each_failure_and_ends_with_an_error(tmp_path, caplog):
+    phantom = write_series(tmp_path / "in/good", kind="single_slice")
+    for name in "ab":
+        (tmp_path / f"in/{name}.nii").touch()
+    files = [REPOSITORY / f"configs/{name}.yaml" for name in ("modalities/ct-brain", "backbones/intensity")]
+    settings = {"dataset_dir": str(tmp_path / "in"), "output_dir": str(tmp_path / "out"), "class_name": "brain"}
+    made = ConfigWorkflow(
+        config_file=[str(file) for file in (BUNDLE / "configs/inference.json", *files)],
+        workflow_type="infer",
+        logging_file=False,
+        take_all=True,
+        keep_going=True,
+        **settings,
+    )
+    made.initialize()
+    with pytest.raises(RuntimeError) as caught:
+        made.run()
+    assert str(cause(caught.value)) == "2 of the studies could not be used, as was logged; the others are done"
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert [text.split(": ")[0] for text in told[:2]] == [str(tmp_path / f"in/{name}.nii") for name in "ab"]
+    assert (tmp_path / "out" / phantom.series_uid / "result.json").is_file()
+
+
 def test_the_demonstration_makes_its_data_and_evaluates_them(run, figures, tmp_path):
     run(DEMO, **{"dataset_dir::n_per_class": 1, "dataset_dir::kinds": ["brain", "liver"], "n_cases": 1})
     report = json.loads((tmp_path / "out/metrics.json").read_text())

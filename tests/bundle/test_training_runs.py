@@ -205,7 +205,11 @@ def test_a_begun_training_is_not_replaced(tmp_path: Path, phantoms: Path) -> Non
 
 @pytest.mark.parametrize(
     ("change", "told"),
-    [({"loss_function#kl_weight": 5}, "loss is"), ({"patience": 9}, "patience is"), ({"amp": True}, "amp is")],
+    [
+        ({"loss_function#kl_weight": 5}, "loss"),
+        ({"patience": 9}, "patience was 3, is now 9."),
+        ({"amp": True}, "amp was False, is now True."),
+    ],
 )
 def test_another_training_is_not_gone_on_with(change: dict, told: str, tmp_path: Path, phantoms: Path) -> None:
     train(tmp_path, phantoms, max_epochs=1)

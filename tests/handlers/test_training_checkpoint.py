@@ -58,7 +58,7 @@ def test_a_training_is_not_replaced_unasked(tmp_path: Path) -> None:
 
 def test_another_training_is_not_gone_on_with(tmp_path: Path) -> None:
     Training(tmp_path / "t.pt").run(1)
-    with pytest.raises(ValueError, match=r"is of another training: seed is 2 and was 1\. Set them as they were"):
+    with pytest.raises(ValueError, match=r"is of another training: seed was 1, is now 2\. Set them as they were"):
         Training(tmp_path / "t.pt", resume=True, seed=2).run(2)
 
 

@@ -129,6 +129,7 @@ def test_unreadable_files(tmp_path, refused, kind):
         (["--prompts-file", "none.pth"], {"backbone": "demo"}, ".*none.pth"),
         ([], {"modality": "mri"}, "there is no preset 'mri' in configs/modalities; there are ct-abdomen, .*, mr"),
         ([], {"backbone": "resnet"}, "there is no preset 'resnet' in configs/backbones; there are demo, intensity"),
+        ([], {"class_name": ""}, "A class name must say what the image shows"),
         ([], {"class_name": "", "backbone": "demo"}, "A class name must say what the image shows"),
         ([], {"class_name": "brain " * 99, "backbone": "demo"}, "The class name .* needs 100 text tokens"),
         ([], {"class_name": "$1 + 1"}, r"class_name must not begin with \$, @ or %"),
@@ -136,6 +137,11 @@ def test_unreadable_files(tmp_path, refused, kind):
 )
 def test_unusable_settings(tmp_path, refused, options, settings, pattern):
     refused(save_nifti(tmp_path / "a.nii", small_volume()), pattern, *options, **settings)
+
+
+def test_processes_that_would_all_do_the_work_are_refused(tmp_path, refused, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    refused(save_nifti(tmp_path / "a.nii", small_volume()), "2 processes were started .* or start a single process")
 
 
 def test_an_unknown_option_is_told_with_the_usage_of_the_command(tmp_path, capsys):
@@ -358,6 +364,14 @@ def test_the_program_says_one_line_when_input_cannot_be_read(programs):
     assert re.fullmatch(r"bpfl-med: \S+/cut/image013\.dcm: its compressed pixel data are cut short.*\n", err)
     assert nothing_written(folder)
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("place", ["in", "in/results"])
+def test_results_do_not_go_among_the_studies(tmp_path, refused, place):
+    save_nifti(tmp_path / "in/a.nii", small_volume())
+    pattern = f"{place}: lies in {tmp_path}/in, where the studies are; choose an output folder beside them"
+    refused(tmp_path / "in", f".*/{pattern}", output=tmp_path / place)
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["a.nii"]
 
 
 @pytest.mark.parametrize("uid_folder", ["source", "other data", "file"])

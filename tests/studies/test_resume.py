@@ -55,6 +55,26 @@ def test_resuming_with_one_study(tmp_path):
     Result(tmp_path / "out/study00").check_listing()
 
 
+@pytest.mark.parametrize(
+    ("options", "changes", "told"),
+    [
+        (("--threshold", 0.9), {}, "settings.threshold was 0.5, is now 0.9"),
+        ((), {"class_name": "head"}, "settings.class_name was 'brain', is now 'head'"),
+        ((), {"modality": "ct-bone"}, "settings.windows_hu was [[40.0, 80.0]], is now [[600.0, 2800.0]]"),
+    ],
+)
+def test_a_resumed_run_mixes_no_settings(tmp_path, capsys, options, changes, told):
+    write_studies(tmp_path / "in", 2)
+    assert predict(tmp_path / "in/study00.nii.gz", tmp_path / "out") == 0
+    before = modified(tmp_path / "out")
+    assert predict(tmp_path / "in/study00.nii.gz", tmp_path / "out", "--threshold", 0.5, "--resume") == 0, "the default"
+    capsys.readouterr()
+    assert predict(tmp_path / "in", tmp_path / "out", "--all", "--resume", *options, **changes) == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert sentence.startswith(f"bpfl-med: {tmp_path}/out/study00/result.json was made with other settings ({told}")
+    assert modified(tmp_path / "out") == before
+
+
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that was killed while it wrote a study, when others were done and others were not."""

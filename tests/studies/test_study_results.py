@@ -230,9 +230,8 @@ def test_an_error_of_another_library_is_told_without_its_text(error, sentence, t
 def test_debug_shows_where_an_error_came_from(tmp_path, monkeypatch):
     three_studies(tmp_path / "in")
     break_second(monkeypatch, KeyError("tag"))
-    with pytest.raises(RuntimeError, match="Failed to evaluate") as error:
+    with pytest.raises(KeyError, match="tag"):
         predict(tmp_path / "in", tmp_path / "out", "--all", "--debug")
-    assert isinstance(error.value.__cause__, KeyError)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a"]
 
 
