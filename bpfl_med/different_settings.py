@@ -1,28 +1,33 @@
-"""Which settings of a run differ from those of the unfinished one that it goes on with."""
+"""Which settings of a run differ from those of an earlier one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+_SHOWN = 5
 
-def different_settings(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]:
-    """Say of each setting that differs what it was and is, such as "network.seed was 1, is now 2".
+
+def different_settings(now: Mapping[str, Any], then: Mapping[str, Any]) -> str:
+    """Say of the first settings that differ what they were and are, such as "network.seed was 1, is now 2".
 
     Args:
         now: settings of this run, in dicts that may be nested, as JSON gives them back.
         then: those of the earlier run.
+
+    Returns:
+        Differences with "; " between them; an empty text if there is none.
     """
     new, old = _leaves(now), _leaves(then)
-    return [
-        f"{key} was {old.get(key)!r}, is now {new.get(key)!r}"
-        for key in sorted(new.keys() | old.keys())
-        if new.get(key) != old.get(key)
-    ]
+    keys = [key for key in sorted(new.keys() | old.keys()) if new.get(key) != old.get(key)]
+    told = [f"{key} was {old.get(key)!r}, is now {new.get(key)!r}" for key in keys[:_SHOWN]]
+    return "; ".join([*told, f"and {len(keys) - _SHOWN} more"] if len(keys) > _SHOWN else told)
 
 
 def _leaves(value: Any, name: str = "") -> dict[str, Any]:
-    """Flatten nested dicts to {"outer.inner": value}."""
+    """Flatten nested dicts, and lists that hold dicts, to {"outer.inner": value}."""
+    if isinstance(value, list) and any(isinstance(part, Mapping) for part in value):
+        value = {str(index): part for index, part in enumerate(value)}
     if not isinstance(value, Mapping):
         return {name: value}
     inner = (_leaves(part, f"{name}.{key}" if name else key) for key, part in value.items())

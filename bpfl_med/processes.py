@@ -22,7 +22,8 @@ def refuse_strangers() -> None:
     Raises:
         ValueError: the text says which config is missing.
     """
-    launched = int(os.environ.get("WORLD_SIZE", "1"))
+    # Of torchrun, and of a step that srun began; SLURM_NTASKS stands in a batch script, too, which is one process.
+    launched = max(int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS"))
     if launched > 1 and idist.get_world_size() == 1:
         raise ValueError(
             f"{launched} processes were started that know nothing of one another; add the bundle's "
@@ -49,7 +50,7 @@ def host_group() -> Iterator[Any]:
 def to_first(messages: Iterable[Value], group: Any) -> Iterator[Value]:
     """Yield on the first process what the others give, process by process; on the others send it and yield nothing.
 
-    One message a time is in memory. Every process must exhaust it.
+    One message at a time is in memory. Every process must exhaust it.
     """
     if group is None:
         return

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigParser, ConfigWorkflow, ReferenceResolver
+from monai.bundle import ConfigParser, ReferenceResolver
+
+from bpfl_med.running_workflow import running_workflow
 
 
 def refuse_unused_settings() -> None:
     """Raise if an overlay or an override of the running workflow sets an id that nothing refers to.
 
     For the `initialize` list of a bundle. Ids of the bundle's own JSON configs are known, whether an overlay left them
-    in use or not. MONAI hands a config no way to see itself, so the workflow is looked up among the callers; outside of
-    a workflow nothing is checked.
+    in use or not. Outside of a workflow nothing is checked.
 
     Raises:
         ValueError: if there are such ids; the text names them.
     """
-    workflow = _running_workflow()
+    workflow = running_workflow()
     if workflow is None:
         return
     config = workflow.parser.get()
@@ -34,15 +34,6 @@ def refuse_unused_settings() -> None:
             f"No part of the configs uses {', '.join(map(repr, unused))}; check the spelling on the command line and "
             "in the config files"
         )
-
-
-def _running_workflow() -> ConfigWorkflow | None:
-    frame = inspect.currentframe()
-    while frame is not None:
-        if isinstance(workflow := frame.f_locals.get("self"), ConfigWorkflow):
-            return workflow
-        frame = frame.f_back
-    return None
 
 
 def _references(config: Any) -> Iterator[str]:

@@ -60,18 +60,17 @@ def check_datalist(
         {"image": item["image"], "reason": reason} for item, reason in zip(items, reasons, strict=True) if reason
     ]
     good = [dict(item) for item, reason in zip(items, reasons, strict=True) if not reason]
+    first = "; ".join(bad["reason"] for bad in skipped[:_SHOWN]) + ("; and more" if len(skipped) > _SHOWN else "")
     if skipped and not skip_bad:
-        first = "; ".join(bad["reason"] for bad in skipped[:_SHOWN])
         raise ValueError(
-            f"{len(skipped)} of {len(items)} items of the data set cannot be used: {first}"
-            f"{'; and more' if len(skipped) > _SHOWN else ''}. Mend them, or set skip_bad to leave them out"
+            f"{len(skipped)} of {len(items)} items of the data set cannot be used: {first}. Mend them, or set skip_bad to leave them out"
         )
     if not items:
         raise ValueError("The data set has no items; check its patterns")
     if not good:
         raise ValueError(f"None of the {len(items)} items of the data set can be used: {skipped[0]['reason']}")
     if skipped:
-        logger.warning("%d of %d items are left out; the report lists them", len(skipped), len(items))
+        logger.warning("%d of %d items are left out: %s", len(skipped), len(items), first)
     if root is not None and (unread := unread_pictures(items, root)):
         logger.warning("%s", unread)
     return CheckedDatalist(good, skipped)

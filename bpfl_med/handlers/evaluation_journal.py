@@ -130,6 +130,6 @@ def _refuse_other_settings(folder: Path, settings: dict[str, Any]) -> None:
     different = different_settings(settings, earlier)
     if different:
         raise ValueError(
-            f"{folder} holds the progress of an unfinished run with other settings ({'; '.join(different)}). Run it "
+            f"{folder} holds the progress of an unfinished run with other settings ({different}). Run it "
             "again with those to go on, choose another output_dir, or remove that folder to begin anew"
         )

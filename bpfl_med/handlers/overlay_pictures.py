@@ -43,8 +43,7 @@ class OverlayPictures:
         size: int = 320,
     ) -> None:
         self.folder = Path(output_dir) / "overlays"
-        self.every = math.ceil(n_images / n_pictures) if n_pictures else 0
-        self.n_images = n_images
+        self.drawn = range(0, n_images, max(1, math.ceil(n_images / n_pictures))) if n_pictures else range(0)
         self.notice = notice
         self.threshold = threshold
         self.size = size
@@ -62,7 +61,7 @@ class OverlayPictures:
     def _draw(self, engine: Engine) -> None:
         for item, output in zip(engine.state.batch, engine.state.output, strict=True):
             index = int(item.get("index", self.seen))
-            if self.every and index % self.every == 0:
+            if index in self.drawn:
                 with replaced_file(self.folder / f"{index:05d}.png") as partial:
                     self._picture(item, output["pred"]).save(partial)
             self.seen += 1
@@ -70,7 +69,7 @@ class OverlayPictures:
     def _remove_others(self, engine: Engine) -> None:
         if idist.get_rank() != 0:
             return
-        own = {f"{index:05d}.png" for index in range(0, self.n_images, self.every)} if self.every else set()
+        own = {f"{index:05d}.png" for index in self.drawn}
         for picture in self.folder.glob("[0-9]*.png"):
             if picture.name not in own:
                 picture.unlink(missing_ok=True)

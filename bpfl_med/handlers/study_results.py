@@ -19,6 +19,7 @@ from ignite.engine import Engine, Events
 from bpfl_med.atomic_files import remove_unfinished, replaced_folder, write_text
 from bpfl_med.data.studies import Study, StudyVolume
 from bpfl_med.dicom.algorithm import Algorithm
+from bpfl_med.dicom.source_images import unusable_attributes
 from bpfl_med.different_settings import different_settings
 from bpfl_med.inferers import VolumePrediction
 from bpfl_med.slice_source import slice_source
@@ -119,7 +120,7 @@ class StudyResults:
             then = {part: {k: v for k, v in record.get(part, {}).items() if k not in _OF_ONE_RUN} for part in now}
             if different := different_settings(now, then):
                 raise ValueError(
-                    f"{path} was made with other settings ({'; '.join(different)}); resume with those, or choose "
+                    f"{path} was made with other settings ({different}); resume with those, or choose "
                     "another output folder"
                 )
 
@@ -175,6 +176,7 @@ class StudyResults:
                 started = time.perf_counter()
                 writer(folder, result)
                 seconds[type(writer).__name__] = time.perf_counter() - started
+            _tell_unusable_attributes(folder, result)
             record = self._record(result, folder, seconds)
             write_text(folder / "result.json", json.dumps(record, indent=2, allow_nan=False) + "\n")
 
@@ -222,6 +224,13 @@ class StudyResults:
             "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
             "seconds": {key: round(value, 3) for key, value in seconds.items()},
         }
+
+
+def _tell_unusable_attributes(folder: Path, result: StudyResult) -> None:
+    """Say what of patient and study DICOM objects lack: an archive may not find the patient without it."""
+    if result.volume.series is not None and any(folder.rglob("*.dcm")):
+        for keyword in unusable_attributes(result.volume.series):
+            result.omitted[f"{keyword} in DICOM objects"] = "its value in the scan is against the standard"
 
 
 def _input_record(volume: StudyVolume) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from bpfl_med.dicom.parametric_map import write_parametric_map
 from bpfl_med.dicom.report import write_report
 from bpfl_med.dicom.secondary_capture import write_secondary_capture
 from bpfl_med.dicom.segmentation import SegmentationType, write_segmentation
-from bpfl_med.dicom.source_images import unusable_attributes
 from bpfl_med.dicom.terms import ANATOMIC_REGIONS
 from bpfl_med.handlers.study_results import StudyResult
 from bpfl_med.slice_picture import slice_picture
@@ -56,7 +55,6 @@ class DicomSegmentation:
         """Write the file of one study."""
         if result.volume.series is None:
             return
-        _tell_unusable_attributes(result)
         is_map = self.segmentation_type == "FRACTIONAL"
         voxels = result.prediction.anomaly_map if is_map else result.mask
         write_segmentation(
@@ -77,7 +75,6 @@ class DicomParametricMap:
         """Write the file of one study."""
         if result.volume.series is None:
             return
-        _tell_unusable_attributes(result)
         write_parametric_map(
             folder / "anomaly_map.pm.dcm",
             _as_frames(result.prediction.anomaly_map),
@@ -95,7 +92,6 @@ class DicomSecondaryCapture:
         """Write the files of one study."""
         if result.volume.series is None:
             return
-        _tell_unusable_attributes(result)
         grey = Intensity.grey(result.volume.values, result.prediction.ranges)
         write_secondary_capture(
             folder / "overlay_dicom",
@@ -115,7 +111,6 @@ class DicomReport:
         """Write the file of one study."""
         if result.volume.series is None:
             return
-        _tell_unusable_attributes(result)
         write_report(
             folder / "report.sr.dcm",
             result.prediction.volume_score,
@@ -164,13 +159,6 @@ class ContactSheet:
 def _label(result: StudyResult, what: str) -> str:
     """Name a segment or map, with the caution before it."""
     return f"{result.caution}: {what}" if result.caution else what
-
-
-def _tell_unusable_attributes(result: StudyResult) -> None:
-    """Say what of patient and study a DICOM object lacks: an archive may not find the patient without it."""
-    assert result.volume.series is not None
-    for keyword in unusable_attributes(result.volume.series):
-        result.omitted[f"{keyword} in DICOM objects"] = "its value in the scan is against the standard"
 
 
 def _as_frames(array: np.ndarray) -> np.ndarray:

@@ -72,7 +72,7 @@ class TrainingCheckpoint:
         if not self.path.exists():
             return
         try:
-            content = torch.load(self.path, map_location=engine.state.device, weights_only=True)
+            content = torch.load(self.path, map_location="cpu", weights_only=True)
             settings = json.loads(content["settings"])
         except Exception as error:
             raise ValueError(
@@ -81,8 +81,7 @@ class TrainingCheckpoint:
         different = different_settings(self.settings, settings)
         if different:
             raise ValueError(
-                f"{self.path} is of another training: {'; '.join(different)}. Set them as they were, or choose another "
-                "output_dir"
+                f"{self.path} is of another training: {different}. Set them as they were, or choose another output_dir"
             )
         for name, part in self.objects.items():
             part.load_state_dict(content[name])

@@ -64,6 +64,7 @@ class TwoStages:
         engine.add_event_handler(Events.EPOCH_STARTED, self._apply_stage)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._judge)
         engine.add_event_handler(Events.COMPLETED, self._take_best)
+        engine.add_event_handler(Events.COMPLETED, self._warn_of_missing_stage)
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed training needs."""
@@ -136,3 +137,10 @@ class TwoStages:
     def _take_best(self, engine: Engine) -> None:
         if self.best_weights:
             self.network.load_state_dict(self.best_weights)
+
+    def _warn_of_missing_stage(self, engine: Engine) -> None:
+        if self.network.stage == 1:
+            logger.warning(
+                "The epochs ran out in stage 1, so nothing was trained in stage 2 and the image score is that of stage 1; "
+                "set more max_epochs or less patience for the paper's training"
+            )

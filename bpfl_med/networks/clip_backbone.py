@@ -242,7 +242,8 @@ class CLIPBackbone(nn.Module):
 
     def _image_tower(self, image: torch.Tensor, blocks: Sequence[int]) -> ImageFeatures:
         visual = self.clip.visual
-        patches = visual.conv1(image).flatten(2).transpose(1, 2)
+        # A convolution in float32 is rounded to TF32 on CUDA by default, a matrix product is not.
+        patches = product_of_patches(visual.conv1, image) if image.is_cuda else visual.conv1(image).flatten(2).mT
         tokens = torch.cat([visual.class_embedding.expand(len(image), 1, -1), patches], dim=1)
         tokens = visual.ln_pre(tokens + visual.positional_embedding)
         tapped, kernels = [], self.image_kernels
@@ -284,6 +285,12 @@ class CLIPBackbone(nn.Module):
         endings = tokens[:, n_prefix:].unflatten(1, (n_endings, n_ending))
         index = end_index.view(-1, 1, 1, 1).expand(-1, n_endings, 1, endings.shape[-1])
         return self.clip.ln_final(endings.gather(2, index).squeeze(2)) @ self.clip.text_projection
+
+
+def product_of_patches(embedding: nn.Conv2d, image: torch.Tensor) -> torch.Tensor:
+    """Embed the patches of images [N, 3, H, W], which do not overlap, as a matrix product [N, S, V]."""
+    patches = F.unfold(image, embedding.kernel_size, stride=embedding.stride)
+    return F.linear(patches.mT, embedding.weight.flatten(1), embedding.bias)
 
 
 def resize_positional_embedding(embedding: torch.Tensor, grid_size: int) -> torch.Tensor:

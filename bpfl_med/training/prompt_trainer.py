@@ -41,7 +41,7 @@ class PromptTrainer(SupervisedTrainer):
         state.output: {"loss": total, and the four terms by name}, floats of the whole step.
 
     Raises:
-        ValueError: if the micro-batch size is not positive.
+        ValueError: if the micro-batch size is not positive; in a run, if the loss is no finite number.
     """
 
     network: BayesPFL
@@ -130,6 +130,11 @@ class PromptTrainer(SupervisedTrainer):
         total = total.requires_grad_()
         terms = self.loss_function.terms(LossSums.from_flat(total))
         loss = terms.total if self.network.stage == 1 else terms.classification
+        if not loss.isfinite():
+            raise ValueError(
+                f"The training diverged: the loss of step {self.state.iteration} (epoch {self.state.epoch}) is "
+                f"{loss.item()}; take smaller learning rates"
+            )
         (slopes,) = torch.autograd.grad(loss, total)
         return loss.item(), {name: term.item() for name, term in terms._asdict().items()}, slopes
 

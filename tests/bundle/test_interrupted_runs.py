@@ -201,8 +201,9 @@ def test_a_damaged_file_of_progress_is_named(workflow, pictures, half):
     assert text.endswith("; remove it and run again, to score its images anew")
 
 
-def test_processes_that_are_not_joined_are_refused(workflow, pictures, monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "3")
+@pytest.mark.parametrize("launcher", ["WORLD_SIZE", "SLURM_STEP_NUM_TASKS"])
+def test_processes_that_are_not_joined_are_refused(workflow, pictures, monkeypatch, launcher):
+    monkeypatch.setenv(launcher, "3")
     made = workflow(DEMO, **settings(pictures))
     with pytest.raises(RuntimeError) as caught:
         made.initialize()

@@ -203,17 +203,30 @@ def test_a_begun_training_is_not_replaced(tmp_path: Path, phantoms: Path) -> Non
     assert "is of a training that was begun; set resume to go on with it" in str(cause(caught.value))
 
 
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory, phantoms: Path) -> Path:
+    """The folder of a training of one epoch."""
+    folder = tmp_path_factory.mktemp("begun")
+    train(folder, phantoms, max_epochs=1)
+    return folder
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"loss_function#kl_weight": 5}, "loss"),
+        ({"loss_function#kl_weight": 5}, "loss.kl_weight was 0.01, is now 5."),
         ({"patience": 9}, "patience was 3, is now 9."),
         ({"amp": True}, "amp was False, is now True."),
+        ({"precision": "bfloat16"}, "precision was 'float32', is now 'bfloat16'."),
+        ({"augmentation#0#prob": 1.0}, "configs.augmentation.0.prob was 0.5, is now 1.0."),
+        ({"network_def#ensemble": "text"}, "configs.network_def.ensemble was None, is now 'text'."),
+        ({"lr_scheduler#warmup_steps": 1}, "configs.lr_scheduler.warmup_steps was '$int("),
+        ({"train#trainer#noise#seed": 5}, "configs.train::trainer::noise.seed was '@seed', is now 5."),
+        ({"validate#evaluation#smoothing_sigma": 2}, "configs.validate::evaluation.smoothing_sigma was '@val_smo"),
     ],
 )
-def test_another_training_is_not_gone_on_with(change: dict, told: str, tmp_path: Path, phantoms: Path) -> None:
-    train(tmp_path, phantoms, max_epochs=1)
-    made = make_training(tmp_path, phantoms, max_epochs=1, resume=True, **change)
+def test_another_training_is_not_gone_on_with(change: dict, told: str, begun: Path, phantoms: Path) -> None:
+    made = make_training(begun, phantoms, max_epochs=1, resume=True, **change)
     made.initialize()
     with pytest.raises(Exception) as caught:  # noqa: PT011  MONAI wraps the error; the text below is ours
         made.run()

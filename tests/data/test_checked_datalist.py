@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("entries", "sentence"), BAD)
-def test_a_bad_item_stops_or_is_skipped(files, entries, sentence):
+def test_a_bad_item_stops_or_is_skipped(files, entries, sentence, caplog):
     items = [item(files, label=0), item(files, **entries)]
     with pytest.raises(
         ValueError, match=rf"1 of 2 items .* cannot be used: .*{sentence}.* set skip_bad to leave them out"
@@ -89,6 +90,7 @@ def test_a_bad_item_stops_or_is_skipped(files, entries, sentence):
     checked = check(items, skip_bad=True)
     assert checked.items == items[:1]
     assert [bad["image"] for bad in checked.skipped] == [items[1]["image"]]
+    assert re.search(rf"1 of 2 items are left out: .*{sentence}", caplog.text)
     with pytest.raises(ValueError, match=rf"None of the 1 items of the data set can be used: .*{sentence}"):
         check(items[1:], skip_bad=True)
 

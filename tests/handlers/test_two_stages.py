@@ -79,17 +79,19 @@ def test_both_stages_end_and_their_best_weights_are_taken(network, start, tmp_pa
     assert network.threshold == 0.5  # of the epoch that gave the map's weights
 
 
-def test_the_best_weights_are_on_disk(network, start, tmp_path, backbone) -> None:
+def test_the_best_weights_are_on_disk(network, start, tmp_path, backbone, caplog) -> None:
     network.trained = True
     script = Script(network, tmp_path / "p.safetensors", [0.1, 0.5, 0.4, 0.4], [0.2, 0.1, 0.1])
     script.run()
+    assert "ran out" not in caplog.text
     loaded = load_prompts(BayesPFL(backbone, feature_blocks=(2, 4), n_samples=2), tmp_path / "p.safetensors")
     assert (loaded.stage, loaded.trained, loaded.threshold) == (2, True, 0.5)
     assert moved(loaded, start) == pytest.approx(3)
 
 
-def test_without_epochs_left_there_is_no_stage_2(network, start, tmp_path) -> None:
+def test_without_epochs_left_there_is_no_stage_2(network, start, tmp_path, caplog) -> None:
     Script(network, tmp_path / "p.safetensors", [0.1, 0.3, 0.2], []).run(max_epochs=3)
+    assert "The epochs ran out in stage 1" in caplog.text
     assert network.stage == 1
     assert moved(network, start) == pytest.approx(2)
 

@@ -120,3 +120,15 @@ def test_mixed_precision_is_close(make_trainer: MakeTrainer) -> None:
 def test_a_micro_batch_needs_an_image(make_trainer: MakeTrainer) -> None:
     with pytest.raises(ValueError, match="micro_batch_size must be at least 1, or null for no division, got 0"):
         make_trainer(micro_batch_size=0)
+
+
+def test_a_training_that_diverges_is_told_at_its_step(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer()
+    with torch.no_grad():
+        for parameter in trainer.network.parameters():
+            if parameter.requires_grad:
+                parameter.fill_(float("nan"))
+    with pytest.raises(
+        ValueError, match=r"diverged: the loss of step 1 \(epoch 1\) is nan; take smaller learning rates"
+    ):
+        trainer.run()
