@@ -31,7 +31,7 @@ class StudyEvaluator(SupervisedEvaluator):
     Args:
         class_name: what the scans show.
         keep_going: list failures instead of raising the first.
-        kwargs: of :class:`monai.engines.SupervisedEvaluator`; the loader gives {"image": StudyVolume} a time.
+        kwargs: of :class:`monai.engines.SupervisedEvaluator`; the loader gives one {"image": StudyVolume} at a time.
     """
 
     def __init__(self, *, class_name: str, keep_going: bool, **kwargs: Any) -> None:

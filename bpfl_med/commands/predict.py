@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -78,20 +77,17 @@ def _say_result(engine: Engine, output: Path) -> None:
     """Print one line for a study whose results were written."""
     from bpfl_med.slice_source import spoken_source
 
-    prediction = engine.state.output["pred"]
-    if prediction is None:
+    if (result := engine.state.result) is None:
         return
-    folder = output / engine.state.output["image"].study.name
-    if (folder / "result.json").is_file():
-        sources = {i: spoken_source(engine.state.output["image"], prediction.plane, i) for i in prediction.ranking[:3]}
-        slices = ", ".join(f"{i} ({source})" if source else str(i) for i, source in sources.items()) or "none"
-        caution = f" ({engine.network.notice.split(':')[0]})" if engine.network.notice else ""
-        omitted = _omitted(json.loads((folder / "result.json").read_text())["omitted"])
-        print(
-            f"{folder}: score {prediction.volume_score:.3f} of 0 to 1, slices to look at (from 0): {slices}{caution}"
-            f"{omitted}",
-            flush=True,
-        )
+    volume, prediction = result.volume, result.prediction
+    sources = {i: spoken_source(volume, prediction.plane, i) for i in prediction.ranking[:3]}
+    slices = ", ".join(f"{i} ({source})" if source else str(i) for i, source in sources.items()) or "none"
+    caution = f" ({result.notice.split(':')[0]})" if result.notice else ""
+    print(
+        f"{output / volume.study.name}: score {prediction.volume_score:.3f} of 0 to 1, slices to look at (from 0): "
+        f"{slices}{caution}{_omitted(result.omitted)}",
+        flush=True,
+    )
 
 
 def _omitted(reasons: Mapping[str, str]) -> str:

@@ -63,7 +63,8 @@ def check_datalist(
     first = "; ".join(bad["reason"] for bad in skipped[:_SHOWN]) + ("; and more" if len(skipped) > _SHOWN else "")
     if skipped and not skip_bad:
         raise ValueError(
-            f"{len(skipped)} of {len(items)} items of the data set cannot be used: {first}. Mend them, or set skip_bad to leave them out"
+            f"{len(skipped)} of {len(items)} items of the data set cannot be used: {first}. Mend them, or set skip_bad "
+            "to leave them out"
         )
     if not items:
         raise ValueError("The data set has no items; check its patterns")

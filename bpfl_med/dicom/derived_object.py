@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,8 +21,6 @@ from bpfl_med.dicom.patient_study import PatientStudy
 from bpfl_med.dicom.series import DicomSeries
 from bpfl_med.dicom.terms import AnatomicRegion
 from bpfl_med.version import __version__
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -78,10 +75,6 @@ def tracking_identifiers(series: DicomSeries, algorithm: Algorithm) -> tuple[str
 
 def complete(derived: SOPClass, patient_study: PatientStudy, identity: Identity) -> None:
     """Give an object built by highdicom its patient and study, and our times and UIDs for those drawn, in place."""
-    if patient_study.left_out:
-        logger.warning(
-            "left empty, because the value in the source is against the standard: %s", ", ".join(patient_study.left_out)
-        )
     patient_study.put_into(derived)
     derived.InstanceCreationDate = DA(identity.created.date())
     derived.InstanceCreationTime = TM(identity.created.time())

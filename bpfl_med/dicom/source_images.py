@@ -6,6 +6,7 @@ sees the patient: its warnings would quote the name. The patient and study are p
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,8 @@ from pydicom.valuerep import DS
 
 from bpfl_med.dicom.patient_study import PATIENT_AND_STUDY, PatientStudy, read_patient_study
 from bpfl_med.dicom.series import DicomSeries, SeriesError
+
+logger = logging.getLogger(__name__)
 
 _ASKED = ["SOPClassUID", "SOPInstanceUID", "NumberOfFrames", "PositionReferenceIndicator", "SliceThickness"]
 LOSSY_HISTORY = ["LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"]
@@ -67,18 +70,21 @@ def read_source_images(series: DicomSeries) -> SourceImages:
         if header.get("SOPInstanceUID") != series.sop_instance_uids[series.files.index(file)]:
             raise SeriesError(f"{file} holds another object than when the series was read; run again")
         headers.append(header)
-    if len(files) == len(series.files):
-        datasets = [_single_frame(series, index, header) for index, header in enumerate(headers)]
-        if len(files) == 1 and int(headers[0].get("NumberOfFrames") or 1) > 1:
-            datasets = [_multi_frame(series, headers[0])]
-    elif len(files) == 1:
+    if len(files) == 1 and int(headers[0].get("NumberOfFrames") or 1) > 1:
         datasets = [_multi_frame(series, headers[0])]
+    elif len(files) == len(series.files):
+        datasets = [_single_frame(series, index, header) for index, header in enumerate(headers)]
     else:
         raise SeriesError(
             f"the {len(series.files)} slices lie in {len(files)} multi-frame files, {files[0]} and others; "
             "one is supported: split them into single-frame images first"
         )
-    return SourceImages(tuple(datasets), read_patient_study(headers[0]))
+    patient_study = read_patient_study(headers[0])
+    if patient_study.left_out:
+        logger.warning(
+            "left empty, because the value in the source is against the standard: %s", ", ".join(patient_study.left_out)
+        )
+    return SourceImages(tuple(datasets), patient_study)
 
 
 def plane_positions(series: DicomSeries) -> list[PlanePositionSequence]:

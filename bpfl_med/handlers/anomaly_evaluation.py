@@ -155,7 +155,7 @@ class AnomalyEvaluation:
         return evaluate_rows(self.rows, self.pixels, protocol=self.protocol, kinds=self.kinds)
 
     def _messages(self) -> Any:
-        """Yield what the first process must know of this one's share: rows, then the pixels of one class a time."""
+        """Yield what the first process must know of this one's share: rows, then the pixels of one class at a time."""
         yield self.rows, None, None
         for class_name, pixels in self.pixels.items():
             yield [], class_name, pixels.state()

@@ -66,7 +66,8 @@ class StudyResults:
     """Write one folder a study, with `result.json` and what the writers add.
 
     A folder appears under its final name only when all is written, so a run may be killed at any moment. `result.json`
-    holds UIDs, checksums, settings and scores, and no path, name or date of the input.
+    holds UIDs, checksums, settings and scores, and no path, name or date of the input. The engine's `state.result` is
+    what was written of the last study; None if nothing was.
 
     Args:
         output_dir: the folder of all studies' folders.
@@ -138,12 +139,13 @@ class StudyResults:
 
     def _write_or_report(self, engine: Engine) -> None:
         """Let one study whose tags a writer cannot use be a failure of its own, and a full disk the end of the run."""
+        engine.state.result = None
         volume: StudyVolume = engine.state.output["image"]
         prediction: VolumePrediction | None = engine.state.output["pred"]
         if prediction is None:  # the study could not be read or scored
             return
         try:
-            self._write(volume, prediction)
+            engine.state.result = self._write(volume, prediction)
         except Exception as error:
             is_full = isinstance(error, OSError) and error.errno in _FULL
             if is_full or not engine.keep_going:
@@ -151,7 +153,7 @@ class StudyResults:
             what = "its results cannot be written"
             engine.tell_failure(failure_sentence(error, volume.study.path, what))
 
-    def _write(self, volume: StudyVolume, prediction: VolumePrediction) -> None:
+    def _write(self, volume: StudyVolume, prediction: VolumePrediction) -> StudyResult:
         threshold = self._threshold_of(prediction)
         own = ("n_samples", "seed", "stage", "ensemble", "notice")
         parameters: dict[str, str | float] = {
@@ -179,6 +181,7 @@ class StudyResults:
             _tell_unusable_attributes(folder, result)
             record = self._record(result, folder, seconds)
             write_text(folder / "result.json", json.dumps(record, indent=2, allow_nan=False) + "\n")
+        return result
 
     def _algorithm_name(self) -> str:
         """Name what made a DICOM object, as viewers show it in the name of its series."""

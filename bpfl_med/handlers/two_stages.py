@@ -141,6 +141,6 @@ class TwoStages:
     def _warn_of_missing_stage(self, engine: Engine) -> None:
         if self.network.stage == 1:
             logger.warning(
-                "The epochs ran out in stage 1, so nothing was trained in stage 2 and the image score is that of stage 1; "
-                "set more max_epochs or less patience for the paper's training"
+                "The epochs ran out in stage 1, so there was no stage 2 and the image score is that of stage 1; set "
+                "more max_epochs or less patience for the paper's training"
             )

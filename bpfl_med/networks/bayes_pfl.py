@@ -46,7 +46,7 @@ class Prediction(NamedTuple):
 
 
 class TrainingOutput(NamedTuple):
-    """What the losses need; 2B runs over the normal, then the abnormal bank.
+    """What the losses need; an axis of length 2 is the normal, then the abnormal bank.
 
     Attributes:
         class_logits: text-branch logits [N, 2, B].

@@ -9,7 +9,7 @@ from torch import nn
 
 
 class PatchPooling(nn.Module):
-    """Fuse the tapped layers and pool over the patches: concatenate, 4V -> V/2, pool, V/2 -> C.
+    """Fuse the tapped layers and pool over the patches: concatenate, L V -> V / 2, pool, V / 2 -> C.
 
     Args:
         n_layers: L.

@@ -190,6 +190,16 @@ def test_a_study_that_cannot_be_written_is_one_line_and_leaves_nothing(error, tm
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a", "c"]
 
 
+def test_what_an_earlier_run_wrote_is_not_said_of_a_study_that_failed(tmp_path, monkeypatch, capfd):
+    three_studies(tmp_path / "in")
+    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 0
+    capfd.readouterr()
+    break_second(monkeypatch, KeyError("tag"))
+    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 2
+    said = [line.split(": ")[0] for line in capfd.readouterr().out.splitlines()]
+    assert said == [f"{tmp_path}/out/{name}" for name in "ac"]
+
+
 def test_a_full_disk_ends_the_run_with_all_that_was_said(tmp_path, monkeypatch, capfd):
     three_studies(tmp_path / "in")
     (tmp_path / "in/a.nii").write_bytes(b"")

@@ -128,7 +128,5 @@ def test_a_training_that_diverges_is_told_at_its_step(make_trainer: MakeTrainer)
         for parameter in trainer.network.parameters():
             if parameter.requires_grad:
                 parameter.fill_(float("nan"))
-    with pytest.raises(
-        ValueError, match=r"diverged: the loss of step 1 \(epoch 1\) is nan; take smaller learning rates"
-    ):
+    with pytest.raises(ValueError, match=r"the loss of step 1 \(epoch 1\) is nan; take smaller learning rates"):
         trainer.run()
