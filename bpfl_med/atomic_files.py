@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import secrets
 import shutil
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 _DAY = 86400  # seconds
 
@@ -116,3 +118,12 @@ def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text, whole or not at all."""
     with replaced_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Write JSON, whole or not at all.
+
+    Raises:
+        ValueError: if the content holds NaN or infinity, which JSON does not know.
+    """
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")

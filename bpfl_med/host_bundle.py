@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser
 
-from bpfl_med.atomic_files import replaced_file, write_text
+from bpfl_med.atomic_files import replaced_file, write_json
 from bpfl_med.resources import bundle_folder, configs_folder
 
 _VOLUME = {"type": "image", "modality": "any", "num_channels": 1, "spatial_shape": ["*", "*", "*"], "dtype": "float32"}
@@ -43,8 +43,8 @@ def write_host_bundle(folder: str | Path, *, overlays: Sequence[str | Path], **s
     hosted.read_config(str(configs_folder() / "monai_label_deploy.yaml"))
     parser.update({key: value for key, value in hosted.get().items() if key != "_meta_"})
     config = {key: value for key, value in parser.get().items() if key != "_meta_"}
-    write_text(folder / "configs" / "inference.json", json.dumps(config, indent=4) + "\n")
-    write_text(folder / "configs" / "metadata.json", json.dumps(_metadata(own), indent=4) + "\n")
+    write_json(folder / "configs" / "inference.json", config)
+    write_json(folder / "configs" / "metadata.json", _metadata(own))
     with replaced_file(folder / "models" / "model.pt") as partial:
         torch.save(network.state_dict(), partial)
     return folder

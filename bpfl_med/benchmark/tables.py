@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Sequence
@@ -12,6 +10,7 @@ from pathlib import Path
 
 from bpfl_med.atomic_files import write_text
 from bpfl_med.benchmark.comparison import LEVELS, Comparison, ComparisonRow
+from bpfl_med.csv_text import csv_text
 
 _LABELS = {"auroc": "AUROC", "ap": "AP", "f1_max": "F1-max", "aupro": "AUPRO"}
 _TITLES = {"image": "Image level", "pixel": "Pixel level", "volume": "Volume level"}
@@ -78,11 +77,7 @@ def csv_rows(comparison: Comparison) -> str:
     rows = [
         {**asdict(row), "value": f"{row.value:.6g}", "notice": notice if row.is_ours else ""} for row in comparison.rows
     ]
-    file = io.StringIO()
-    writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return file.getvalue()
+    return csv_text(rows, None)
 
 
 def as_json(comparison: Comparison) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import re
 import zipfile
@@ -14,6 +13,7 @@ import torch
 from open_clip import get_pretrained_url, list_openai_models
 from safetensors.torch import load_file
 
+from bpfl_med.file_checksum import file_checksum
 from bpfl_med.plain_errors import memory_advice
 
 
@@ -78,8 +78,7 @@ def _is_torchscript(path: Path) -> bool:
 
 
 def _check_published_by_openai(path: Path) -> None:
-    with path.open("rb") as file:
-        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    checksum = file_checksum(path)
     if checksum not in openai_checksums():
         raise ValueError(
             f"{path} is a TorchScript archive, which can run code, and none that OpenAI published "

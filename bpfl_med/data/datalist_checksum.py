@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
+
+from bpfl_med.file_checksum import file_checksum
 
 
 def datalist_checksum(items: Sequence[Mapping[str, Any]]) -> str:
@@ -21,10 +22,5 @@ def datalist_checksum(items: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _item_digest(item: Mapping[str, Any]) -> bytes:
-    files = [None if item.get(key) is None else _file_digest(item[key]) for key in ("image", "mask")]
+    files = [None if item.get(key) is None else file_checksum(item[key]) for key in ("image", "mask")]
     return hashlib.sha256(repr((files, item.get("label"), item["class_name"])).encode()).digest()
-
-
-def _file_digest(path: str) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from bpfl_med.data.picture import open_picture
+from bpfl_med.file_checksum import file_checksum
 
 _THUMBNAIL = 32  # pixels a side, of which the hash keeps the lowest frequencies
 _FREQUENCIES = 8
@@ -52,18 +52,13 @@ def find_duplicates(paths: Sequence[str | Path]) -> Duplicates:
         PictureError: if a picture cannot be opened.
     """
     with ThreadPoolExecutor() as pool:
-        digests = list(pool.map(_digest, paths))
+        digests = list(pool.map(file_checksum, paths))
         thumbnails = np.array(list(pool.map(_thumbnail, paths)))
     equal = _groups(digests)
     first = {digest: index for index, digest in reversed(list(enumerate(digests)))}
     pictures = _components([first[digest] for digest in digests], _near_pairs(thumbnails))
     alike = [group for group in _groups(pictures) if len({digests[index] for index in group}) > 1]
     return Duplicates(equal, alike, len(first), len(set(pictures)))
-
-
-def _digest(path: str | Path) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _thumbnail(path: str | Path) -> np.ndarray:

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from bpfl_med.atomic_files import remove_unfinished, replaced_folder, write_text
+from bpfl_med.atomic_files import remove_unfinished, replaced_folder, write_json
 from bpfl_med.data.lesion_volume import load_lesion_volume
 from bpfl_med.data.picture_item import PictureItem
 from bpfl_med.data.studies import StudyError, checksum, files_of_volume
@@ -123,7 +123,7 @@ def _write(
             if mask.any():
                 Image.fromarray(255 * mask.astype(np.uint8)).save(partial / f"mask/{index:04d}.png")
         record = {"inputs": inputs, "n_left_out": len(pictures) - len(names), "slices": names}
-        write_text(partial / _RECORD, json.dumps(record, indent=2) + "\n")
+        write_json(partial / _RECORD, record)
     return record
 
 

@@ -24,6 +24,7 @@ from bpfl_med.dicom import (
     select_series,
 )
 from bpfl_med.dicom.geometry import affine_of
+from bpfl_med.file_checksum import file_checksum
 from bpfl_med.files_below import files_below
 
 _NIFTI_SUFFIXES = (".nii", ".nii.gz")
@@ -372,8 +373,5 @@ def _stem(path: Path) -> str:
 
 def checksum(paths: Iterable[Path]) -> str:
     """Give the SHA-256 of a file; of several files, that of their SHA-256 digests one after another."""
-    digests = []
-    for path in paths:
-        with path.open("rb") as file:
-            digests.append(hashlib.file_digest(file, "sha256").digest())
+    digests = [bytes.fromhex(file_checksum(path)) for path in paths]
     return digests[0].hex() if len(digests) == 1 else hashlib.sha256(b"".join(digests)).hexdigest()

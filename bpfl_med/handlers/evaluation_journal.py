@@ -13,10 +13,11 @@ import ignite.distributed as idist
 import numpy as np
 from ignite.engine import Engine, Events
 
-from bpfl_med.atomic_files import replaced_file, write_text
+from bpfl_med.atomic_files import replaced_file, write_json
 from bpfl_med.different_settings import different_settings
 from bpfl_med.handlers.anomaly_evaluation import AnomalyEvaluation, ImageRecord, Pixels
-from bpfl_med.handlers.evaluation_report import package_versions
+from bpfl_med.handlers.evaluation_report import EVALUATION_PACKAGES
+from bpfl_med.package_versions import package_versions
 from bpfl_med.processes import host_group
 
 
@@ -53,7 +54,7 @@ class EvaluationJournal:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         self.folder = Path(output_dir) / ".progress"
         self.evaluation = evaluation
-        described = {**settings, "batch_size": batch_size, "versions": package_versions()}
+        described = {**settings, "batch_size": batch_size, "versions": package_versions(*EVALUATION_PACKAGES)}
         self.settings = json.loads(json.dumps(described))
         self.batch_size = batch_size
         first_ones = range(0, n_images, batch_size)
@@ -100,7 +101,7 @@ class EvaluationJournal:
         rows = np.frombuffer(json.dumps([record.row for record in records]).encode(), np.uint8)
         pixels = [record.pixels for record in records if record.pixels is not None]
         if not (self.folder / "settings.json").exists():
-            write_text(self.folder / "settings.json", json.dumps(self.settings, indent=2) + "\n")
+            write_json(self.folder / "settings.json", self.settings)
         with replaced_file(self._file(records[0].row["index"] // self.batch_size)) as partial:
             if pixels:
                 maps, masks = (np.stack(part) for part in zip(*pixels, strict=True))

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import json
 import logging
-import platform
 import time
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import ignite.distributed as idist
 from ignite.engine import Engine, Events
 
-from bpfl_med.atomic_files import write_text
+from bpfl_med.atomic_files import write_json, write_text
+from bpfl_med.csv_text import csv_text
 from bpfl_med.data.datalist_checksum import datalist_checksum
 from bpfl_med.handlers.evaluation import Evaluation
-from bpfl_med.handlers.score_row import csv_text
+from bpfl_med.package_versions import package_versions
 
 logger = logging.getLogger(__name__)
 
-_PACKAGES = ("bpfl-med", "monai", "torch", "open_clip_torch", "pytorch-ignite", "numpy", "scipy", "pillow")
-
-
-def package_versions() -> dict[str, str]:
-    """Give the versions of Python and of the packages that a result depends on."""
-    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
+EVALUATION_PACKAGES = ("pytorch-ignite", "scipy", "pillow")
+"""What metrics and pictures are read and computed with, beside the network."""
 
 
 class EvaluationReport:
@@ -118,10 +113,10 @@ class EvaluationReport:
             "n_processes": idist.get_world_size(),
             "images_per_second_of_first_process": round(self.n_scored / seconds, 3),
             "computed_by": self.computed_by,
-            "versions": package_versions(),
+            "versions": package_versions(*EVALUATION_PACKAGES),
         }
-        self._write_json("metrics.json", report)
-        self._write_json("run.json", run)
+        write_json(self.output_dir / "metrics.json", report)
+        write_json(self.output_dir / "run.json", run)
         if evaluation.mean:
             table = [{"class_name": name, **metrics} for name, metrics in evaluation.by_class.items()]
             table.append({**dict.fromkeys(table[0]), "class_name": "mean", **evaluation.mean})
@@ -130,9 +125,6 @@ class EvaluationReport:
             (self.output_dir / "metrics.csv").unlink(missing_ok=True)  # of an earlier run, whose report is replaced
         write_text(self.output_dir / "images.csv", csv_text(evaluation.rows, self.notice))
         logger.info("%s", self._summary(evaluation, n_images, seconds))
-
-    def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
-        write_text(self.output_dir / name, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
     def _summary(self, evaluation: Evaluation, n_images: int, seconds: float) -> str:
         lines = [f"{self.dataset_name}: {n_images} images in {seconds:.1f} s, {self.n_skipped} left out"]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -44,13 +42,3 @@ def score_row(
             f"The network's answer to {item['image_path']} holds NaN or infinity; check the files of its weights"
         )
     return row
-
-
-def csv_text(rows: Sequence[Mapping[str, Any]], notice: str | None) -> str:
-    """Write rows as CSV; a notice stands in a column of its own, so that no row is read without it."""
-    rows = [{**row, "notice": notice} for row in rows] if notice else rows
-    file = io.StringIO()
-    writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return file.getvalue()

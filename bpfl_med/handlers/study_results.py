@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
-import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ignite.engine import Engine, Events
 
-from bpfl_med.atomic_files import remove_unfinished, replaced_folder, write_text
+from bpfl_med.atomic_files import remove_unfinished, replaced_folder, write_json
 from bpfl_med.data.studies import Study, StudyVolume
 from bpfl_med.dicom.algorithm import Algorithm
 from bpfl_med.dicom.source_images import unusable_attributes
 from bpfl_med.different_settings import different_settings
+from bpfl_med.file_checksum import file_checksum
 from bpfl_med.inferers import VolumePrediction
+from bpfl_med.package_versions import package_versions
 from bpfl_med.slice_source import slice_source
 from bpfl_med.transforms.load_study import failure_sentence
-
-_PACKAGES = ("bpfl-med", "monai", "torch", "open_clip_torch", "numpy", "nibabel", "pydicom", "highdicom")
+from bpfl_med.version import __version__
 
 
 @dataclass(eq=False)
@@ -168,7 +166,7 @@ class StudyResults:
             prediction.anomaly_map >= threshold,
             threshold,
             self.class_name,
-            Algorithm(self._algorithm_name(), version("bpfl-med"), self.network["checksum"], parameters),
+            Algorithm(self._algorithm_name(), __version__, self.network["checksum"], parameters),
             self.network["caution"],
             self.network["notice"],
         )
@@ -180,7 +178,7 @@ class StudyResults:
                 seconds[type(writer).__name__] = time.perf_counter() - started
             _tell_unusable_attributes(folder, result)
             record = self._record(result, folder, seconds)
-            write_text(folder / "result.json", json.dumps(record, indent=2, allow_nan=False) + "\n")
+            write_json(folder / "result.json", record)
         return result
 
     def _algorithm_name(self) -> str:
@@ -217,14 +215,14 @@ class StudyResults:
                 {
                     "file": path.relative_to(folder).as_posix(),
                     "bytes": path.stat().st_size,
-                    "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+                    "sha256": file_checksum(path),
                 }
                 for path in sorted(folder.rglob("*"))
                 if path.is_file()
             ]
             + [{"file": "result.json"}],
             "omitted": result.omitted,
-            "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+            "versions": package_versions("nibabel", "pydicom", "highdicom"),
             "seconds": {key: round(value, 3) for key, value in seconds.items()},
         }
 

@@ -13,7 +13,7 @@ from ignite.engine import Engine, Events
 from ignite.handlers import ProgressBar
 
 from bpfl_med.atomic_files import replaced_file, write_text
-from bpfl_med.handlers.score_row import csv_text
+from bpfl_med.csv_text import csv_text
 from bpfl_med.training.training_curves import training_curves
 
 logger = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from bpfl_med.atomic_files import write_text
+from bpfl_med.csv_text import csv_text
 from bpfl_med.data.slice_datalist import SliceItem
-from bpfl_med.handlers.score_row import csv_text
 from bpfl_med.inferers import slice_score
 from bpfl_med.metrics import image_metrics
 

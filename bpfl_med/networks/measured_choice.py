@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from filelock import FileLock
 
-from bpfl_med.atomic_files import replaced_file
+from bpfl_med.atomic_files import write_json
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +60,7 @@ def measured_choice(
                 chosen = _fastest(ways, shapes, dtype)
                 choices = _remembered(file)
                 choices.setdefault(machine, {})[question] = chosen
-                with replaced_file(file) as scratch:
-                    scratch.write_text(json.dumps(choices, indent=2) + "\n")
+                write_json(file, choices)
     except OSError as error:
         logger.info("The choice of the %s could not be kept for the next run: %s", question, error)
     return chosen if chosen in ways else _fastest(ways, shapes, dtype)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bpfl_med.atomic_files import write_text
+from bpfl_med.atomic_files import write_json, write_text
 
 
 class Report:
@@ -33,7 +32,7 @@ class Report:
         self.text += f"\n{text}"
         self.record[part] = record
         write_text(self.folder / "speed.md", self.text)
-        write_text(self.folder / "speed.json", json.dumps(self.record, indent=2) + "\n")
+        write_json(self.folder / "speed.json", self.record)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
