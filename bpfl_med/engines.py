@@ -8,7 +8,7 @@ from ignite.engine import Events
 from monai.engines import SupervisedEvaluator
 from monai.utils.enums import CommonKeys
 
-from bpfl_med.transforms.load_study import failure_sentence
+from bpfl_med.study_failure import failure_sentence
 
 
 class PictureEvaluator(SupervisedEvaluator):

@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from monai.inferers import Inferer
 from tqdm import tqdm
 
-from bpfl_med.data.studies import StudyError, StudyVolume
+from bpfl_med.data.studies import StudyError
+from bpfl_med.data.study_volume import StudyVolume
 from bpfl_med.networks import BayesPFL, IntensityNetwork
 from bpfl_med.networks.clip_normalization import clip_normalize
 from bpfl_med.slice_plane import Plane, SlicePlane, spread

@@ -8,6 +8,7 @@ from typing import Literal
 
 import nibabel as nib
 import numpy as np
+from nibabel.affines import voxel_sizes
 
 Plane = Literal["axial", "coronal", "sagittal", "acquired"]
 
@@ -72,7 +73,7 @@ class SlicePlane:
 
     def pixel_size(self, affine: np.ndarray) -> tuple[float, float]:
         """Give the distance between rows and between columns, mm."""
-        sizes = np.linalg.norm(affine[:3, :3], axis=0)
+        sizes = voxel_sizes(affine)
         return float(sizes[self.row_axis]), float(sizes[self.column_axis])
 
     def edges(self, affine: np.ndarray) -> str:

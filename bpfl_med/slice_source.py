@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bpfl_med.data.studies import StudyVolume
+from bpfl_med.data.study_volume import StudyVolume
 from bpfl_med.slice_plane import SlicePlane
 
 

@@ -8,7 +8,8 @@ import torch
 from monai.data import MetaTensor
 from monai.inferers import Inferer
 
-from bpfl_med.data.studies import Study, StudyVolume
+from bpfl_med.data.studies import Study
+from bpfl_med.data.study_volume import StudyVolume
 from bpfl_med.inferers import VolumeInferer
 from bpfl_med.networks import BayesPFL, IntensityNetwork
 

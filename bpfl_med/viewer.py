@@ -6,7 +6,7 @@ import io
 
 import ipywidgets
 
-from bpfl_med.data.studies import StudyVolume
+from bpfl_med.data.study_volume import StudyVolume
 from bpfl_med.inferers import VolumePrediction
 from bpfl_med.slice_picture import slice_picture
 

@@ -14,7 +14,7 @@ from monai.bundle import ConfigParser
 
 from bpfl_med import cli
 from bpfl_med.plain_errors import advice, cause, end_with_cause, memory_advice
-from bpfl_med.transforms.load_study import failure_sentence
+from bpfl_med.study_failure import failure_sentence
 
 
 def failure(config: dict) -> BaseException:

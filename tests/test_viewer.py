@@ -11,7 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from bpfl_med.data.studies import Study, StudyVolume
+from bpfl_med.data.studies import Study
+from bpfl_med.data.study_volume import StudyVolume
 from bpfl_med.inferers import VolumeInferer, VolumePrediction
 from bpfl_med.networks import IntensityNetwork
 from bpfl_med.slice_picture import slice_picture

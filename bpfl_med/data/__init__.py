@@ -6,15 +6,8 @@ from bpfl_med.data.meta_json_datalist import meta_json_datalist
 from bpfl_med.data.picture import PictureError, open_picture
 from bpfl_med.data.picture_item import PictureItem, items_of_classes
 from bpfl_med.data.slice_datalist import SliceItem, slice_datalist
-from bpfl_med.data.studies import (
-    Study,
-    StudyError,
-    StudyVolume,
-    check_output_apart,
-    find_studies,
-    load_study,
-    unfinished_studies,
-)
+from bpfl_med.data.studies import Study, StudyError, check_output_apart, find_studies, unfinished_studies
+from bpfl_med.data.study_volume import StudyVolume, load_study
 from bpfl_med.data.table_datalist import table_datalist
 from bpfl_med.data.volume_datalist import VolumeItem, volume_datalist
 

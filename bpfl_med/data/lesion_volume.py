@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from bpfl_med.data.nifti import AFFINE_TOLERANCE, largest_distance
-from bpfl_med.data.studies import Study, StudyError, StudyVolume, load_study
+from bpfl_med.data.studies import Study, StudyError
+from bpfl_med.data.study_volume import StudyVolume, load_study
 from bpfl_med.data.volume_datalist import VolumeItem
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from bpfl_med.data.picture_item import existing_folder, mask_file, matching_files
-from bpfl_med.data.studies import VOLUME_SUFFIXES, volume_name
+from bpfl_med.data.volume_file import VOLUME_SUFFIXES, volume_name
 
 
 class VolumeItem(TypedDict):

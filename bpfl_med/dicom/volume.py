@@ -100,14 +100,10 @@ def _is_padding(stored: np.ndarray, dataset: Dataset) -> np.ndarray | None:
 
 def _fill_padding(volume: np.ndarray, series: DicomSeries) -> None:
     """Replace NaN by the lowest real value, slice by slice, so that no second volume is ever held."""
-    lowest = min((float(np.fmin.reduce(plane, axis=None)) for plane in volume), default=np.nan, key=_nan_last)
+    lowest = np.fmin.reduce([np.fmin.reduce(plane, axis=None) for plane in volume])
     if np.isnan(lowest):
         raise SeriesError(
             f"{series.files[0]} and {len(series.files) - 1} more: all pixels are padding; nothing to score"
         )
     for plane in volume:
         plane[np.isnan(plane)] = lowest
-
-
-def _nan_last(value: float) -> float:
-    return np.inf if np.isnan(value) else value

@@ -14,7 +14,8 @@ from scipy.ndimage import gaussian_filter
 from bpfl_med.handlers.evaluation import Evaluation, evaluate_rows
 from bpfl_med.handlers.score_row import score_row
 from bpfl_med.metrics import PixelMetrics, image_metrics
-from bpfl_med.metrics.pixel import AUPRO_FPR_LIMIT
+from bpfl_med.metrics.pixel import MEMORY_LIMIT
+from bpfl_med.metrics.rank_sums import AUPRO_FPR_LIMIT
 from bpfl_med.metrics.score_protocol import ScoreProtocol
 from bpfl_med.processes import from_first, host_group, to_first
 
@@ -69,7 +70,7 @@ class AnomalyEvaluation:
         smoothing_sigma: float,
         top_k_by_class: Mapping[str, int] | None = None,
         gather: bool = False,
-        memory_limit: int = 512 * 2**20,
+        memory_limit: int = MEMORY_LIMIT,
     ) -> None:
         if not set(metrics) <= {"image", "pixel"}:
             raise ValueError(f"metrics must name 'image', 'pixel', both or none, got {list(metrics)}")

@@ -25,7 +25,7 @@ from bpfl_med.metrics import (
     resampled,
 )
 from bpfl_med.metrics.bootstrap import Resamples
-from bpfl_med.metrics.pixel import AUPRO_FPR_LIMIT
+from bpfl_med.metrics.rank_sums import AUPRO_FPR_LIMIT
 from bpfl_med.processes import from_first, host_group, to_first
 
 _CONFIDENCE = 0.95

@@ -14,7 +14,8 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from bpfl_med.atomic_files import remove_unfinished, replaced_folder, write_json
-from bpfl_med.data.studies import Study, StudyVolume
+from bpfl_med.data.studies import Study
+from bpfl_med.data.study_volume import StudyVolume
 from bpfl_med.dicom.algorithm import Algorithm
 from bpfl_med.dicom.source_images import unusable_attributes
 from bpfl_med.different_settings import different_settings
@@ -22,7 +23,7 @@ from bpfl_med.file_checksum import file_checksum
 from bpfl_med.inferers import VolumePrediction
 from bpfl_med.package_versions import package_versions
 from bpfl_med.slice_source import slice_source
-from bpfl_med.transforms.load_study import failure_sentence
+from bpfl_med.study_failure import failure_sentence
 from bpfl_med.version import __version__
 
 

@@ -169,13 +169,3 @@ def _as_frames(array: np.ndarray) -> np.ndarray:
 def _body_part(class_name: str) -> str | None:
     """Give the class name where DICOM has a code for it; every other lesion is one of the whole body."""
     return class_name if class_name.lower() in ANATOMIC_REGIONS else None
-
-
-__all__ = [
-    "ContactSheet",
-    "DicomParametricMap",
-    "DicomReport",
-    "DicomSecondaryCapture",
-    "DicomSegmentation",
-    "NiftiOverlays",
-]

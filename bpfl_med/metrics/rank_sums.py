@@ -7,6 +7,10 @@ Metrics = dict[str, float | None]
 """Values by name: `auroc`, `ap`, `f1_max`, `threshold` and, over pixels, `aupro`; None where one is not defined."""
 
 
+AUPRO_FPR_LIMIT = 0.3
+"""Where the integral of AUPRO ends, unless another limit is given."""
+
+
 class RankSums:
     """Turns the ranks of the abnormal among the normal samples into ranking metrics, exactly.
 
@@ -34,7 +38,9 @@ class RankSums:
         fpr_limit: L, in (0, 1].
     """
 
-    def __init__(self, n_positive: int, n_negative: int, n_regions: int | None = None, fpr_limit: float = 0.3) -> None:
+    def __init__(
+        self, n_positive: int, n_negative: int, n_regions: int | None = None, fpr_limit: float = AUPRO_FPR_LIMIT
+    ) -> None:
         self._p = n_positive
         self._n = n_negative
         self._n_regions = n_regions

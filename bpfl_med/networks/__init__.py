@@ -1,4 +1,10 @@
-"""The Bayes-PFL network: one part of the paper, one file; `bayes_pfl` joins them."""
+"""The Bayes-PFL network, which `bayes_pfl` joins from its parts.
+
+The parts of the paper, one a file: `prompt_bank`, `planar_flow`, `prompt_flow`, `prompt_noise`, `patch_pooling`,
+`residual_cross_attention`, `text_score`, `anomaly_map`. The frozen CLIP: `clip_backbone`, `class_names`,
+`clip_normalization`. How a CPU computes it fast: `transformer_block`, `coarse_block`, `linear_kernel`,
+`attention_kernel`, `measured_choice`. Networks to compare it with: `prompt_ensemble`, `intensity_network`.
+"""
 
 from bpfl_med.networks.bayes_pfl import BayesPFL, Prediction, TrainingOutput
 from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures

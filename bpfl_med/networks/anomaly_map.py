@@ -7,6 +7,9 @@ import math
 import torch
 import torch.nn.functional as F
 
+CHUNK_BYTES = 2**24
+"""How much memory upsampled maps may take at a time, unless told otherwise."""
+
 
 def pair_logits(patches: torch.Tensor, text: torch.Tensor, log_temperature: torch.Tensor) -> torch.Tensor:
     r"""Give every patch's logit of "abnormal against normal" for every pair of prompts.

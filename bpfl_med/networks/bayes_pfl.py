@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
@@ -13,8 +12,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from bpfl_med.networks.anomaly_map import anomaly_map_moments, pair_logits
-from bpfl_med.networks.attention import AttentionKernelSetting
+from bpfl_med.networks.anomaly_map import CHUNK_BYTES, anomaly_map_moments, pair_logits
+from bpfl_med.networks.attention_kernel import AttentionKernelSetting
+from bpfl_med.networks.checkpoint_record import (
+    do_not_miss_backbone,
+    leave_out_backbone,
+    read_record,
+    refuse_other_record,
+    write_record,
+)
 from bpfl_med.networks.class_names import start_token_id, tokenize_class_names
 from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures, Precision
 from bpfl_med.networks.linear_kernel import LinearKernelSetting
@@ -25,8 +31,6 @@ from bpfl_med.networks.prompt_noise import PromptNoise
 from bpfl_med.networks.residual_cross_attention import ResidualCrossAttention
 from bpfl_med.networks.text_score import ImagePart, TextScore
 from bpfl_med.networks.weights_notice import weights_notice
-
-_RECORD_BYTES = 4096
 
 
 class Prediction(NamedTuple):
@@ -90,7 +94,7 @@ class BayesPFL(nn.Module):
         linear_kernel: how float32 linear layers are computed on a CPU, "auto", "linear" or "convolution"; see
             :func:`~bpfl_med.networks.linear_kernel.choose_linear_kernel`. Results differ by rounding alone.
         attention_kernel: how the image tower attends on a CPU, "auto", "fused" or "by_heads"; see
-            :func:`~bpfl_med.networks.attention.choose_attention_kernel`. Results differ by rounding alone.
+            :func:`~bpfl_med.networks.attention_kernel.choose_attention_kernel`. Results differ by rounding alone.
         precision: "float32", or of parts of the towers: "bfloat16" (for processors that have it) or "float16" (for
             accelerators); see :meth:`CLIPBackbone.set_precision`. The benchmark measures the error.
         compile_options: run the image tower through `torch.compile` with these, such as {"mode": "reduce-overhead"} for
@@ -130,7 +134,7 @@ class BayesPFL(nn.Module):
         stage: Literal[1, 2] = 2,
         class_name: str = "object",
         seed: int = 333,
-        chunk_bytes: int = 2**24,
+        chunk_bytes: int = CHUNK_BYTES,
         linear_kernel: LinearKernelSetting = "auto",
         attention_kernel: AttentionKernelSetting = "auto",
         precision: Precision = "float32",
@@ -184,9 +188,9 @@ class BayesPFL(nn.Module):
             self.log_temperature_image = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
             _initialise_linear_layers(self.prompt_flow, self.text_score)
         self.set_sampling(n_samples, seed=seed)
-        self.register_state_dict_post_hook(_leave_out_backbone)
+        self.register_state_dict_post_hook(leave_out_backbone)
         self.register_load_state_dict_pre_hook(_refuse_before_loading)
-        self.register_load_state_dict_post_hook(_do_not_miss_backbone)
+        self.register_load_state_dict_post_hook(do_not_miss_backbone)
 
     def set_sampling(self, n_samples: int, *, seed: int) -> None:
         """Draw the Monte Carlo noise anew: R samples from a seed."""
@@ -398,19 +402,16 @@ class BayesPFL(nn.Module):
         return logits.unflatten(1, (2, -1))
 
     def get_extra_state(self) -> torch.Tensor:
-        """Give the record that travels in a state dict, as JSON bytes.
-
-        A tensor of fixed size, because tools that handle state dicts expect tensors whose shapes match.
-        """
-        record = {
-            "backbone": self.backbone.record,
-            "hyper_parameters": self.hyper_parameters,
-            "stage": self.stage,
-            "trained": self.trained,
-            "threshold": self.threshold,
-        }
-        data = json.dumps(record, sort_keys=True).encode()
-        return torch.frombuffer(bytearray(data.ljust(_RECORD_BYTES)), dtype=torch.uint8)
+        """Give the record that travels in a state dict; see :func:`write_record`."""
+        return write_record(
+            {
+                "backbone": self.backbone.record,
+                "hyper_parameters": self.hyper_parameters,
+                "stage": self.stage,
+                "trained": self.trained,
+                "threshold": self.threshold,
+            }
+        )
 
     def set_extra_state(self, state: torch.Tensor) -> None:
         """Take over what a state dict's record says of the training."""
@@ -419,52 +420,13 @@ class BayesPFL(nn.Module):
         self.trained = record["trained"]
         self.threshold = record["threshold"]
 
-    def refuse_other_record(self, record: Mapping[str, Any]) -> None:
-        """Raise a ValueError if a record is of another backbone or other hyper-parameters; the text says which."""
-        own = {**self.backbone.record, **self.hyper_parameters}
-        other = {**record["backbone"], **record["hyper_parameters"]}
-        different = [
-            f"{key} is {other.get(key)!r}, here {own.get(key)!r}"
-            for key in sorted((own.keys() | other.keys()) - {"name"})  # one backbone may go by several names
-            if own.get(key) != other.get(key)
-        ]
-        if different:
-            raise ValueError(
-                f"The checkpoint was made with backbone {record['backbone']['name']!r} and does not fit this network "
-                f"({self.backbone.name!r}): {'; '.join(different)}. Build the network as the checkpoint says"
-            )
-
-
-def read_record(state: torch.Tensor) -> dict[str, Any]:
-    """Read the record of a checkpoint (its `_extra_state`): backbone, hyper-parameters, stage, trained, threshold.
-
-    Raises:
-        ValueError: if it is no record.
-    """
-    try:
-        record = json.loads(bytes(state.cpu().tolist()))
-        complete = {"backbone", "hyper_parameters", "stage", "trained", "threshold"} <= record.keys()
-    except (AttributeError, TypeError, ValueError) as error:
-        raise ValueError("The checkpoint's record cannot be read; the file is damaged or of another program") from error
-    if not complete:
-        raise ValueError(f"The checkpoint's record is incomplete, it has only {', '.join(record)}; save it again")
-    return record
-
 
 def _refuse_before_loading(module: BayesPFL, state_dict: Mapping[str, Any], prefix: str, *_: object) -> None:
     """Check the record before any value is copied, so that a refused checkpoint changes nothing."""
     if f"{prefix}_extra_state" in state_dict:
-        module.refuse_other_record(read_record(state_dict[f"{prefix}_extra_state"]))
-
-
-def _leave_out_backbone(module: nn.Module, state_dict: dict[str, Any], prefix: str, _metadata: object) -> None:
-    for key in [key for key in state_dict if key.startswith(f"{prefix}backbone.")]:
-        del state_dict[key]
-
-
-def _do_not_miss_backbone(module: nn.Module, incompatible_keys: Any) -> None:
-    missing = incompatible_keys.missing_keys
-    missing[:] = [key for key in missing if "backbone.clip." not in key]
+        refuse_other_record(
+            read_record(state_dict[f"{prefix}_extra_state"]), module.backbone.record, module.hyper_parameters
+        )
 
 
 def _initialise_linear_layers(*modules: nn.Module) -> None:

@@ -13,7 +13,7 @@ from open_clip.model import CLIP
 from open_clip.transformer import QuickGELU, ResidualAttentionBlock
 from torch import nn
 
-from bpfl_med.networks.attention import AttentionKernelSetting, Kernels, choose_attention_kernel
+from bpfl_med.networks.attention_kernel import AttentionKernelSetting, Kernels, choose_attention_kernel
 from bpfl_med.networks.class_names import vocabulary_size
 from bpfl_med.networks.coarse_block import coarse_block
 from bpfl_med.networks.linear_kernel import LinearKernel, LinearKernelSetting, choose_linear_kernel, computes_on_cpu
@@ -60,7 +60,7 @@ class CLIPBackbone(nn.Module):
         linear_kernel: how float32 linear layers are computed on a CPU, see
             :func:`~bpfl_med.networks.linear_kernel.choose_linear_kernel`.
         attention_kernel: how the image tower attends on a CPU, see
-            :func:`~bpfl_med.networks.attention.choose_attention_kernel`.
+            :func:`~bpfl_med.networks.attention_kernel.choose_attention_kernel`.
         precision: see :meth:`set_precision`.
         compile_options: those of :meth:`compile_image_tower`, with names for what JSON cannot hold; None if it was not
             called.
@@ -243,7 +243,9 @@ class CLIPBackbone(nn.Module):
     def _image_tower(self, image: torch.Tensor, blocks: Sequence[int]) -> ImageFeatures:
         visual = self.clip.visual
         # A convolution in float32 is rounded to TF32 on CUDA by default, a matrix product is not.
-        patches = product_of_patches(visual.conv1, image) if image.is_cuda else visual.conv1(image).flatten(2).mT
+        patches = (
+            product_of_patches(visual.conv1, image) if image.is_cuda else visual.conv1(image).flatten(2).transpose(1, 2)
+        )
         tokens = torch.cat([visual.class_embedding.expand(len(image), 1, -1), patches], dim=1)
         tokens = visual.ln_pre(tokens + visual.positional_embedding)
         tapped, kernels = [], self.image_kernels
@@ -290,7 +292,7 @@ class CLIPBackbone(nn.Module):
 def product_of_patches(embedding: nn.Conv2d, image: torch.Tensor) -> torch.Tensor:
     """Embed the patches of images [N, 3, H, W], which do not overlap, as a matrix product [N, S, V]."""
     patches = F.unfold(image, embedding.kernel_size, stride=embedding.stride)
-    return F.linear(patches.mT, embedding.weight.flatten(1), embedding.bias)
+    return F.linear(patches.transpose(1, 2), embedding.weight.flatten(1), embedding.bias)
 
 
 def resize_positional_embedding(embedding: torch.Tensor, grid_size: int) -> torch.Tensor:

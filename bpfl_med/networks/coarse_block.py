@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from open_clip.transformer import ResidualAttentionBlock
 from torch import nn
 
-from bpfl_med.networks.attention import Kernels, attention
+from bpfl_med.networks.attention_kernel import Kernels, attention
 from bpfl_med.networks.transformer_block import activate
 
 # oneDNN cuts a product into blocks of rows, badly for some numbers of rows: 1369 take a fifth longer than 1370,

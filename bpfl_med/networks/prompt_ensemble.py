@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from bpfl_med.networks.anomaly_map import anomaly_map_moments, upsampled_probability
+from bpfl_med.networks.anomaly_map import CHUNK_BYTES, anomaly_map_moments, upsampled_probability
 from bpfl_med.networks.bayes_pfl import Prediction
 from bpfl_med.networks.class_names import CLASS_NAME_ALIASES, start_token_id, tokenize_class_names
 from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures
@@ -52,7 +52,7 @@ class PromptEnsemble(nn.Module):
         state_pairs: Sequence[tuple[str, str]],
         templates: Sequence[str],
         class_name: str = "object",
-        chunk_bytes: int = 2**24,
+        chunk_bytes: int = CHUNK_BYTES,
     ) -> None:
         super().__init__()
         if not state_pairs or not templates or any(len(pair) != 2 for pair in state_pairs):

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from open_clip.transformer import QuickGELU, ResidualAttentionBlock
 from torch import nn
 
-from bpfl_med.networks.attention import Kernels, attention
+from bpfl_med.networks.attention_kernel import Kernels, attention
 from bpfl_med.networks.linear_kernel import linear
 
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from bpfl_med.networks import BayesPFL
-from bpfl_med.networks.attention import attention_by_heads
+from bpfl_med.networks.attention_kernel import attention_by_heads
 from bpfl_med.speed import released_way as released
 from bpfl_med.speed.stages import wait_for
 

@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from pathlib import Path
 from typing import Any
 
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
-from bpfl_med.data.nifti import NiftiError
-from bpfl_med.data.studies import StudyError, load_study
-from bpfl_med.dicom import SeriesError
-from bpfl_med.plain_errors import memory_advice
-
-UNREADABLE = (StudyError, SeriesError, NiftiError)
-"""What is raised for a study that cannot be read or scored truthfully."""
-
-
-def failure_sentence(error: Exception, path: Path, what: str = "cannot be used") -> str:
-    """Give the text of an error of ours; of another library's, which may quote a patient's name, only the kind."""
-    if isinstance(error, UNREADABLE):
-        return str(error)
-    if advice := memory_advice(error):
-        return f"{path}: {advice}"
-    return f"{path}: {what} ({type(error).__name__}); see --debug"
+from bpfl_med.data.study_volume import load_study
+from bpfl_med.study_failure import failure_sentence
 
 
 class LoadStudyd(MapTransform):

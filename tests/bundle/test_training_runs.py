@@ -18,7 +18,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from PIL import Image
 
 from bpfl_med.checkpoints import read_tensors
-from bpfl_med.networks.bayes_pfl import read_record
+from bpfl_med.networks.checkpoint_record import read_record
 from bpfl_med.plain_errors import cause
 
 FEW = {"image_size": 64, "batch_size": 3, "num_workers": 0}

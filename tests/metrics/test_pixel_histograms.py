@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bpfl_med.metrics import PixelHistogram, PixelMetrics, binned_metrics, pixel_histogram
-from bpfl_med.metrics.pixel import AUPRO_FPR_LIMIT
+from bpfl_med.metrics.rank_sums import AUPRO_FPR_LIMIT
 
 
 def images(n_levels: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from bpfl_med.networks import BayesPFL, CLIPBackbone
-from bpfl_med.networks.attention import fastest_attention_kernel
+from bpfl_med.networks.attention_kernel import fastest_attention_kernel
 from bpfl_med.networks.linear_kernel import fastest_linear_kernel
 
 MakeNetwork = Callable[..., BayesPFL]

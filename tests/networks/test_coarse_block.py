@@ -8,7 +8,7 @@ import open_clip
 import pytest
 import torch
 
-from bpfl_med.networks.attention import Kernels
+from bpfl_med.networks.attention_kernel import Kernels
 from bpfl_med.networks.coarse_block import class_token_attention, coarse_block
 from bpfl_med.networks.transformer_block import transformer_block
 

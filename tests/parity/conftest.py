@@ -10,7 +10,7 @@ import pytest
 
 from bpfl_med.checkpoints import load_bayes_pfl
 from bpfl_med.networks import BayesPFL
-from bpfl_med.networks.attention import Kernels
+from bpfl_med.networks.attention_kernel import Kernels
 
 
 @pytest.fixture(scope="session")

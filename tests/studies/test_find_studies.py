@@ -13,7 +13,8 @@ import pydicom
 import pytest
 from study_runs import save_nifti, small_volume
 
-from bpfl_med.data.studies import Study, StudyError, find_studies, load_study, unfinished_studies
+from bpfl_med.data.studies import Study, StudyError, find_studies, unfinished_studies
+from bpfl_med.data.study_volume import load_study
 from bpfl_med.demo.dicom_phantoms import write_series
 from bpfl_med.dicom import SeriesError
 

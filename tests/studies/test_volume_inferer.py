@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from study_runs import save_nifti, windowed
 
-from bpfl_med.data.studies import StudyError, StudyVolume, find_studies, load_study
+from bpfl_med.data.studies import StudyError, find_studies
+from bpfl_med.data.study_volume import StudyVolume, load_study
 from bpfl_med.demo.dicom_phantoms import write_series
 from bpfl_med.inferers import VolumeInferer, VolumePrediction
 from bpfl_med.networks import BayesPFL, IntensityNetwork

@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError
 
 from bpfl_med.networks import BayesPFL, CLIPBackbone
-from bpfl_med.networks.attention import Kernels
+from bpfl_med.networks.attention_kernel import Kernels
 from bpfl_med.training import FeatureInferer
 
 IMAGES = torch.randn(5, 3, 48, 48, generator=torch.Generator().manual_seed(0))

@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 
 from bpfl_med.networks import BayesPFL, CLIPBackbone, linear_kernel
-from bpfl_med.networks import attention as module
-from bpfl_med.networks.attention import (
+from bpfl_med.networks import attention_kernel as module
+from bpfl_med.networks.attention_kernel import (
     AttentionKernel,
     Kernels,
     attention,

@@ -1,0 +1,136 @@
+"""One study as a volume in memory."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bpfl_med.data.nifti import NiftiImage, read_nifti
+from bpfl_med.data.studies import Study, StudyError
+from bpfl_med.data.volume_file import NIFTI_SUFFIXES, files_of_volume, is_volume_file
+from bpfl_med.dicom import DicomSeries, SeriesError, read_volume, select_series
+from bpfl_med.dicom.geometry import affine_of
+from bpfl_med.file_checksum import files_checksum
+
+
+@dataclass(eq=False)
+class StudyVolume:
+    """A scan in memory.
+
+    Attributes:
+        study: where it came from.
+        values: [i, j, k] float32, finite; HU for CT.
+        affine: [4, 4], voxel index -> RAS, mm; only nominal where `affine_is_true` is not.
+        modality: DICOM's Modality; None for a volume file, which does not tell.
+        checksum: SHA-256 of the input's file; of several files, that of their digests in slice order.
+        notes: what was dropped or is unusual.
+        series: of DICOM input.
+        nifti: of NIfTI input.
+        load_seconds: time that reading took.
+        orientation_is_known: whether the input tells the sides of the patient; some volume files do not.
+    """
+
+    study: Study
+    values: np.ndarray
+    affine: np.ndarray
+    modality: str | None
+    checksum: str
+    notes: tuple[str, ...]
+    series: DicomSeries | None = None
+    nifti: NiftiImage | None = None
+    load_seconds: float = field(default=0.0)
+    orientation_is_known: bool = True
+
+    @property
+    def affine_is_true(self) -> bool:
+        """Whether one affine holds for all slices; only then can a NIfTI file carry the geometry."""
+        return self.series is None or self.series.affine is not None
+
+
+def load_study(study: Study, *, allow_gaps: bool = False, volume_index: int | None = None) -> StudyVolume:
+    """Read a study's values and geometry.
+
+    Args:
+        study: of :func:`find_studies`.
+        allow_gaps: accept a DICOM stack in which slices seem to be missing.
+        volume_index: which volume of a 4-D NIfTI file, 0-based; all else holds but volume 0.
+
+    Raises:
+        SeriesError: if a DICOM series cannot be read truthfully.
+        NiftiError: if a NIfTI file cannot.
+        StudyError: if another volume file cannot, or a problem is known.
+    """
+    if study.problem is not None:
+        raise StudyError(study.problem)
+    started = time.perf_counter()
+    is_nifti = study.path.name.lower().endswith(NIFTI_SUFFIXES)
+    if volume_index and not is_nifti:
+        raise StudyError(f"{study.path}: has no volume {volume_index}; only a 4-D NIfTI file has more than volume 0")
+    if not is_volume_file(study.path):
+        volume = _load_series(study, allow_gaps)
+    elif is_nifti:
+        image = read_nifti(study.path, volume_index)
+        digest = files_checksum(files_of_volume(study.path))
+        volume = StudyVolume(study, image.data, image.affine, None, digest, image.notes, nifti=image)
+        volume.orientation_is_known = bool(image.header["sform_code"] or image.header["qform_code"])
+    else:
+        volume = _load_with_itk(study)
+    volume.load_seconds = time.perf_counter() - started
+    return volume
+
+
+def _load_series(study: Study, allow_gaps: bool) -> StudyVolume:
+    series = select_series(study.path, study.series_uid, allow_gaps)
+    if len(set(series.files)) > 1 and max(series.frame_numbers) > 1:
+        raise SeriesError(
+            f"{series.files[0]}: is one of {len(set(series.files))} multi-frame files of its series, to which no "
+            "single DICOM-SEG can refer; give one of them alone"
+        )
+    values = read_volume(series).transpose(2, 1, 0)
+    affine = _nominal_affine(series) if series.affine is None else series.affine
+    digest = files_checksum(dict.fromkeys(series.files))
+    return StudyVolume(study, values, affine, series.modality, digest, series.notes, series=series)
+
+
+def _load_with_itk(study: Study) -> StudyVolume:
+    try:
+        from monai.data import ITKReader
+
+        reader = ITKReader()
+        image = reader.read(str(study.path))
+        n_axes, n_channels = image.GetImageDimension(), image.GetNumberOfComponentsPerPixel()
+        values, meta = reader.get_data(image)
+    except ImportError as error:
+        raise StudyError(f"{study.path}: reading {study.path.suffix} needs itk; install bpfl-med[nrrd]") from error
+    except Exception as error:  # ITK raises RuntimeError for whatever is wrong
+        raise StudyError(
+            f"{study.path}: cannot be read ({type(error).__name__}); copy it from its source again"
+        ) from error
+    if (n_axes, n_channels) != (3, 1):
+        raise StudyError(
+            f"{study.path}: must hold one 3-D volume of grey values, got {n_axes} axes and {n_channels} values a voxel"
+        )
+    if not np.isfinite(values).all():
+        raise StudyError(f"{study.path}: holds NaN or infinite values; replace them by the value of air")
+    is_nrrd = study.path.suffix.lower() in (".nrrd", ".nhdr")
+    is_known = not is_nrrd or image.GetMetaDataDictionary().HasKey("NRRD_space")
+    notes: tuple[str, ...] = ()
+    if not is_known:
+        notes = ("The file names no space: orientation is unknown, left and right cannot be told apart.",)
+    return StudyVolume(
+        study,
+        values.astype(np.float32),
+        np.asarray(meta["affine"], float),
+        None,
+        files_checksum(files_of_volume(study.path)),
+        notes,
+        orientation_is_known=is_known,
+    )
+
+
+def _nominal_affine(series: DicomSeries) -> np.ndarray:
+    """Give an affine with the mean step between slices: true in direction, not in place."""
+    first, last, slices = series.positions[0], series.positions[-1], len(series.positions)
+    return affine_of(first, last, slices, series.orientation, series.pixel_spacing, step=1.0)
