@@ -17,7 +17,7 @@ from bpfl_med.data.studies import StudyError
 from bpfl_med.data.study_volume import StudyVolume
 from bpfl_med.networks import BayesPFL, IntensityNetwork
 from bpfl_med.networks.clip_normalization import clip_normalize
-from bpfl_med.slice_plane import Plane, SlicePlane, spread
+from bpfl_med.slice_plane import Plane, SlicePlane, evenly_chosen
 from bpfl_med.transforms.intensity import Intensity
 
 
@@ -202,7 +202,7 @@ class VolumeInferer(Inferer):
         filled = [index for index in slices if not _is_empty(self._channels(pictures, [index], ranges)).any()]
         if not filled:
             return None
-        chosen = spread(self.shared_prompts, filled)
+        chosen = evenly_chosen(self.shared_prompts, filled)
         features = []
         for first in range(0, len(chosen), self.batch_size):
             channels = self._channels(pictures, chosen[first : first + self.batch_size], ranges)

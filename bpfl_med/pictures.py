@@ -108,7 +108,7 @@ def _draw(figure: Figure, axes: Any, panel: Panel, pixel_size: tuple[float, floa
         scale.ax.tick_params(labelsize=7)
         scale.set_label(panel.overlay_label, fontsize=7, parse_math=False)
     for region, style in ((panel.outline, _PREDICTED), (panel.true_outline, _TRUE)):
-        if region is not None and region.any() and not region.all():
+        if region is not None and region.any() and not region.all() and min(region.shape) > 1:  # as contours need
             axes.contour(region, levels=[0.5], **style)
     if pixel_size is not None:
         axes.set_aspect(pixel_size[0] / pixel_size[1])

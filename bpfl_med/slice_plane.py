@@ -93,7 +93,7 @@ def _side(direction: np.ndarray) -> str:
     return "RAH"[axis] if direction[axis] > 0 else "LPF"[axis]
 
 
-def spread(n: int, indices: Sequence[int]) -> list[int]:
+def evenly_chosen(n: int, indices: Sequence[int]) -> list[int]:
     """Choose at most n of some indices: the middle ones of n equal parts."""
     n = min(n, len(indices))
     return [indices[(2 * part + 1) * len(indices) // (2 * n)] for part in range(n)]

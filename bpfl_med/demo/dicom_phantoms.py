@@ -26,14 +26,12 @@ class DicomPhantom:
     Attributes:
         folder: where it lies.
         files: its files, in the order in which they were written.
-        kind: its form.
         series_uid: SeriesInstanceUID of the head.
         head: the head itself; ``head.hounsfield(points)`` is the CT value at any point (LPS, mm).
     """
 
     folder: Path
     files: tuple[Path, ...]
-    kind: str
     series_uid: str
     head: Head
 
@@ -80,12 +78,9 @@ def write_series(folder: str | Path, *, kind: str = "axial", plane: str | None =
     for number, dataset in enumerate(FORMS.get(kind, list)(slices), start=1):
         files.append(folder / f"image{number:03d}.dcm")
         dataset.save_as(files[-1], enforce_file_format=True)
-    _FILE_FORMS.get(kind, _leave)(files)
-    return DicomPhantom(folder, tuple(files), kind, series_uid, head)
-
-
-def _leave(files: list[Path]) -> None:
-    pass
+    if kind in _FILE_FORMS:
+        _FILE_FORMS[kind](files)
+    return DicomPhantom(folder, tuple(files), series_uid, head)
 
 
 def _truncate(files: list[Path]) -> None:

@@ -55,12 +55,12 @@ def draw_brain(generator: np.random.Generator, is_abnormal: bool) -> Phantom:
     centre, radii = generator.normal(0, 0.03, 2), generator.uniform([0.72, 0.58], [0.82, 0.68])
     head = _ellipse(y, x, centre, radii + 0.09)
     brain = _ellipse(y, x, centre, radii)
-    image = 0.6 * (head - brain) + 0.4 * _smooth(brain, 1.5) * (1 + 0.08 * _texture(generator, 5.0))
+    image = 0.6 * (head - brain) + 0.4 * gaussian_filter(brain, 1.5) * (1 + 0.08 * _texture(generator, 5.0))
     for side in (-1, 1):
         ventricle = _ellipse(y, x, centre + [0, side * 0.11], generator.uniform([0.2, 0.05], [0.28, 0.08]))
-        image += 0.25 * _smooth(ventricle, 2.0)
+        image += 0.25 * gaussian_filter(ventricle, 2.0)
     mask = _lesion(generator, brain) if is_abnormal else np.zeros_like(brain)
-    return Phantom(_finish(generator, image + 0.35 * _smooth(mask, 1.5)), mask)
+    return Phantom(_finish(generator, image + 0.35 * gaussian_filter(mask, 1.5)), mask)
 
 
 def draw_liver(generator: np.random.Generator, is_abnormal: bool) -> Phantom:
@@ -72,9 +72,9 @@ def draw_liver(generator: np.random.Generator, is_abnormal: bool) -> Phantom:
     liver = _ellipse(y, x, centre, radii) * inside
     spine = _ellipse(y, x, np.array([0.4, 0.0]), generator.uniform([0.09, 0.1], [0.12, 0.14]))
     image = 0.25 * body + 0.15 * inside + 0.02 * inside * _texture(generator, 8.0)
-    image += _smooth(liver, 1.5) * (0.22 + 0.02 * _texture(generator, 3.0)) + 0.5 * _smooth(spine, 1.5)
+    image += gaussian_filter(liver, 1.5) * (0.22 + 0.02 * _texture(generator, 3.0)) + 0.5 * gaussian_filter(spine, 1.5)
     mask = _lesion(generator, liver) if is_abnormal else np.zeros_like(liver)
-    return Phantom(_finish(generator, image - 0.2 * _smooth(mask, 1.5)), mask)
+    return Phantom(_finish(generator, image - 0.2 * gaussian_filter(mask, 1.5)), mask)
 
 
 def draw_chest(generator: np.random.Generator, is_abnormal: bool) -> Phantom:
@@ -89,10 +89,12 @@ def draw_chest(generator: np.random.Generator, is_abnormal: bool) -> Phantom:
     lungs *= 1 - heart
     spacing, slope = generator.uniform(0.17, 0.22), generator.uniform(0.25, 0.45)
     ribs = np.cos(2 * np.pi * (y - slope * (np.abs(x) - 0.4) ** 2 - 0.25 * np.abs(x)) / spacing) > 0.75
-    image = _smooth(0.55 * body - 0.38 * lungs, 2.5) + 0.12 * _smooth(ribs * body, 1.5) * (np.abs(x) < 0.8)
-    image += 0.18 * _smooth((np.abs(x) < 0.09) * body, 4.0) + 0.03 * body * _texture(generator, 2.0)
+    image = gaussian_filter(0.55 * body - 0.38 * lungs, 2.5) + 0.12 * gaussian_filter(ribs * body, 1.5) * (
+        np.abs(x) < 0.8
+    )
+    image += 0.18 * gaussian_filter((np.abs(x) < 0.09) * body, 4.0) + 0.03 * body * _texture(generator, 2.0)
     mask = _lesion(generator, (lungs > 0.5).astype(float)) if is_abnormal else np.zeros_like(body)
-    return Phantom(_finish(generator, image + 0.28 * _smooth(mask, 2.5)), mask)
+    return Phantom(_finish(generator, image + 0.28 * gaussian_filter(mask, 2.5)), mask)
 
 
 def draw_breast(generator: np.random.Generator, is_abnormal: bool) -> Phantom:
@@ -100,11 +102,13 @@ def draw_breast(generator: np.random.Generator, is_abnormal: bool) -> Phantom:
     y, x = _grid()
     breast = _ellipse(y, x, np.array([0.0, -1.0]), generator.uniform([0.75, 1.2], [0.9, 1.5]))
     fibres = np.clip(_texture(generator, 4.0) + 0.5 * _texture(generator, 12.0), 0, 2)
-    glands = _smooth(_ellipse(y, x, np.array([0.0, -0.6]), generator.uniform([0.4, 0.5], [0.6, 0.75])), 12.0)
-    image = _smooth(breast, 4.0) * (0.22 + 0.13 * glands * fibres + 0.01 * _texture(generator, 1.0))
+    glands = gaussian_filter(_ellipse(y, x, np.array([0.0, -0.6]), generator.uniform([0.4, 0.5], [0.6, 0.75])), 12.0)
+    image = gaussian_filter(breast, 4.0) * (0.22 + 0.13 * glands * fibres + 0.01 * _texture(generator, 1.0))
     inner = _ellipse(y, x, np.array([0.0, -1.0]), np.array([0.65, 1.1]))
     mask = _lesion(generator, inner) if is_abnormal else np.zeros_like(breast)
-    return Phantom(_finish(generator, image + _smooth(mask, 1.5) * (0.4 + 0.05 * _texture(generator, 3.0))), mask)
+    return Phantom(
+        _finish(generator, image + gaussian_filter(mask, 1.5) * (0.4 + 0.05 * _texture(generator, 3.0))), mask
+    )
 
 
 def draw_bone(generator: np.random.Generator, is_abnormal: bool) -> Phantom:
@@ -116,10 +120,10 @@ def draw_bone(generator: np.random.Generator, is_abnormal: bool) -> Phantom:
     shaft = (np.abs(across) < width * flare).astype(float)
     marrow = (np.abs(across) < 0.62 * width * flare**1.3).astype(float)
     tissue = (np.abs(across) < generator.uniform(0.65, 0.8)).astype(float)
-    image = 0.22 * _smooth(tissue, 4.0) + _smooth(0.5 * shaft - 0.2 * marrow, 2.5)
+    image = 0.22 * gaussian_filter(tissue, 4.0) + gaussian_filter(0.5 * shaft - 0.2 * marrow, 2.5)
     image += 0.04 * shaft * _texture(generator, 1.5) + 0.01 * tissue * _texture(generator, 5.0)
     mask = _lesion(generator, shaft) if is_abnormal else np.zeros_like(shaft)
-    return Phantom(_finish(generator, image - 0.28 * _smooth(mask, 1.5)), mask)
+    return Phantom(_finish(generator, image - 0.28 * gaussian_filter(mask, 1.5)), mask)
 
 
 def draw_kidney(generator: np.random.Generator, is_abnormal: bool) -> Phantom:
@@ -131,12 +135,12 @@ def draw_kidney(generator: np.random.Generator, is_abnormal: bool) -> Phantom:
     radii = generator.uniform([0.36, 0.62], [0.44, 0.7])
     kidney = _ellipse(row, column, np.zeros(2), radii)
     sinus = _ellipse(row, column, np.array([0.02, 0.0]), radii * generator.uniform(0.3, 0.42))
-    image = 0.38 * fan - 0.12 * _smooth(kidney, 2.5) + 0.3 * _smooth(sinus, 6.0)
-    cortex = kidney * (_smooth(sinus, 8.0) < 0.05)
+    image = 0.38 * fan - 0.12 * gaussian_filter(kidney, 2.5) + 0.3 * gaussian_filter(sinus, 6.0)
+    cortex = kidney * (gaussian_filter(sinus, 8.0) < 0.05)
     mask = _lesion(generator, cortex) if is_abnormal else np.zeros_like(kidney)
     tone = generator.choice([-0.22, 0.3])
     speckle = 1 + 0.2 * _texture(generator, 1.2)
-    return Phantom(_finish(generator, (image + tone * _smooth(mask, 1.5)) * speckle * fan), mask)
+    return Phantom(_finish(generator, (image + tone * gaussian_filter(mask, 1.5)) * speckle * fan), mask)
 
 
 def draw_retina(generator: np.random.Generator, is_abnormal: bool) -> Phantom:
@@ -154,12 +158,12 @@ def draw_retina(generator: np.random.Generator, is_abnormal: bool) -> Phantom:
             course = disc_place[0] + up * bow * np.sqrt(np.clip(np.abs(reach), 0, None)) * np.where(reach > 0, 1, 0.7)
             course = course + 0.02 * np.sin(9 * x + generator.uniform(0, 6))
             vessels = np.maximum(vessels, np.abs(y - course) < 0.018 * (1 + np.exp(-np.abs(reach))))
-    image = _smooth(field, 2.0) * (0.45 + 0.04 * _texture(generator, 10.0)) - 0.15 * macula * field
-    image += 0.4 * _smooth(disc, 2.5) - 0.15 * _smooth(vessels * field, 1.2)
-    free = _ellipse(y, x, np.zeros(2), np.array([0.85, 0.85])) * (_smooth(disc, 12.0) < 0.02)
+    image = gaussian_filter(field, 2.0) * (0.45 + 0.04 * _texture(generator, 10.0)) - 0.15 * macula * field
+    image += 0.4 * gaussian_filter(disc, 2.5) - 0.15 * gaussian_filter(vessels * field, 1.2)
+    free = _ellipse(y, x, np.zeros(2), np.array([0.85, 0.85])) * (gaussian_filter(disc, 12.0) < 0.02)
     mask = _lesion(generator, free) if is_abnormal else np.zeros_like(field)
     tone = generator.choice([-0.25, 0.3])
-    return Phantom(_finish(generator, image + tone * _smooth(mask, 2.0)), mask)
+    return Phantom(_finish(generator, image + tone * gaussian_filter(mask, 2.0)), mask)
 
 
 KINDS: dict[str, Callable[[np.random.Generator, bool], Phantom]] = {
@@ -184,20 +188,16 @@ def _ellipse(y: np.ndarray, x: np.ndarray, centre: np.ndarray, radii: np.ndarray
     return (((y - centre[0]) / radii[0]) ** 2 + ((x - centre[1]) / radii[1]) ** 2 < 1).astype(float)
 
 
-def _smooth(image: np.ndarray, sigma: float) -> np.ndarray:
-    return gaussian_filter(image, sigma)
-
-
 def _texture(generator: np.random.Generator, sigma: float) -> np.ndarray:
     """Give smooth noise with mean 0 and standard deviation 1."""
-    noise = _smooth(generator.normal(size=(_SIZE, _SIZE)), sigma)
+    noise = gaussian_filter(generator.normal(size=(_SIZE, _SIZE)), sigma)
     return noise / noise.std()
 
 
 def _lesion(generator: np.random.Generator, organ: np.ndarray) -> np.ndarray:
     """Place an irregular blob wholly inside the organ."""
     y, x = _grid()
-    rows, columns = np.nonzero(_smooth(organ, 6.0) > 0.95)
+    rows, columns = np.nonzero(gaussian_filter(organ, 6.0) > 0.95)
     place = generator.integers(len(rows))
     centre = np.array([y[rows[place], 0], x[0, columns[place]]])
     angle = np.arctan2(y - centre[0], x - centre[1])

@@ -30,7 +30,6 @@ class FoundSeries:
 
     Attributes:
         series_uid: SeriesInstanceUID.
-        study_uid: StudyInstanceUID of its first image.
         modality: Modality of its first image.
         frames: its image planes, in the order in which they were found.
         damaged: (file, what is wrong) for files that belong to it, or lie in its folders and may belong to it.
@@ -38,7 +37,6 @@ class FoundSeries:
     """
 
     series_uid: str
-    study_uid: str
     modality: str
     frames: tuple[Frame, ...]
     damaged: tuple[tuple[Path, str], ...]
@@ -121,7 +119,6 @@ def find_series_and_damage(path: str | Path) -> tuple[list[FoundSeries], list[st
     series = [
         FoundSeries(
             series_uid=uid,
-            study_uid=frames[uid][0].study_uid,
             modality=frames[uid][0].modality,
             frames=tuple(frames[uid]),
             damaged=tuple((d.path, d.reason) for d in damaged if _concerns(d, frames[uid])),

@@ -94,7 +94,9 @@ class Frame:
 def is_image(dataset: Dataset, has_pixels: bool) -> bool:
     """Whether a data set is a scanned image: pixels, and no mask, map, dose or presentation of other images."""
     kind = UID(str(dataset.get("SOPClassUID", ""))).name
-    return (has_pixels or "Image Storage" in kind) and not any(name in kind for name in _DERIVED_STORAGE)
+    # pydicom has no name for label maps, which are segmentations by their modality (PS3.3 C.8.20.1).
+    is_derived = dataset.get("Modality") == "SEG" or any(name in kind for name in _DERIVED_STORAGE)
+    return (has_pixels or "Image Storage" in kind) and not is_derived
 
 
 def frames_of(dataset: Dataset, path: Path) -> Iterator[Frame]:

@@ -23,9 +23,8 @@ class LossProgressBar(ProgressBar):
     """Ignite's progress bar, which shows the loss and its terms without being told."""
 
     def attach(self, engine: Engine, metric_names: Any = None, output_transform: Any = None, **kwargs: Any) -> None:
-        """Register with the trainer; on the first process alone."""
-        if idist.get_rank() == 0:
-            super().attach(engine, metric_names, output_transform or dict, **kwargs)
+        """Register with the trainer."""
+        super().attach(engine, metric_names, output_transform or dict, **kwargs)
 
 
 class TrainingRecord:

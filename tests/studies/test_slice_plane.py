@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from bpfl_med.slice_plane import SlicePlane, spread
+from bpfl_med.slice_plane import SlicePlane, evenly_chosen
 
 SHAPE = (3, 4, 5)
 DIRECTIONS = [
@@ -85,7 +85,7 @@ def test_another_plane_is_refused():
 
 
 def test_spread_takes_the_middle_of_equal_parts_and_nothing_twice():
-    assert spread(1, range(11)) == [5]
-    assert spread(3, range(11)) == [1, 5, 9]
-    assert spread(9, [4, 7]) == [4, 7]
-    assert spread(2, []) == []
+    assert evenly_chosen(1, range(11)) == [5]
+    assert evenly_chosen(3, range(11)) == [1, 5, 9]
+    assert evenly_chosen(9, [4, 7]) == [4, 7]
+    assert evenly_chosen(2, []) == []
