@@ -6,7 +6,7 @@ import inspect
 import json
 from typing import Any
 
-from monai.bundle import ConfigWorkflow
+from monai.bundle.workflows import ConfigWorkflow
 
 
 def running_workflow() -> ConfigWorkflow | None:

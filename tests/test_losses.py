@@ -238,3 +238,15 @@ class TestAllTerms:
         expected = 0.01 * sum(divergence(part, 3, released=False) for part in output.samples)
         assert float(textbook) == pytest.approx(expected)
         assert float(textbook) != pytest.approx(float(default.prompt_flow))
+
+
+def test_sums_over_pixels_are_not_made_in_bfloat16() -> None:
+    logits, mask = draw(2, 2, 64, 64).bfloat16(), (draw(2, 1, 64, 64, seed=1) > 1).float()
+    nothing = PromptSamples(None, None, None)
+    output = TrainingOutput(draw(2, 2, 3).float(), draw(2, 2, 3, 8).float(), logits, nothing)
+    label = torch.tensor([0, 1])
+    coarse, exact = (
+        BayesPFLLoss().sums(made, label, mask, prompt_index=0).flat()
+        for made in (output, output._replace(map_logits=logits.float()))
+    )
+    torch.testing.assert_close(coarse, exact, rtol=1e-6, atol=0)

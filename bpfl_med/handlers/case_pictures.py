@@ -13,7 +13,7 @@ from ignite.engine import Engine, Events
 
 from bpfl_med.atomic_files import replaced_folder
 from bpfl_med.handlers.evaluation import Evaluation
-from bpfl_med.handlers.overlay_pictures import overlay_picture, spoken_label
+from bpfl_med.handlers.overlay_pictures import PANEL_PIXELS, overlay_picture, spoken_label
 
 Row = Mapping[str, Any]
 
@@ -39,6 +39,7 @@ class CasePictures:
         n_cases: of each kind; 0 for no pictures.
         notice: a sentence that every picture must carry, or None.
         threshold: value of the map whose outline is drawn.
+        size: pixels of a panel's longer side.
     """
 
     def __init__(
@@ -49,12 +50,14 @@ class CasePictures:
         n_cases: int,
         notice: str | None,
         threshold: float,
+        size: int = PANEL_PIXELS,
     ) -> None:
         self.folder = Path(output_dir) / "cases"
         self.dataset = dataset
         self.n_cases = n_cases
         self.notice = notice
         self.threshold = threshold
+        self.size = size
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator, after the handler that makes the evaluation."""
@@ -78,6 +81,7 @@ class CasePictures:
                     title=f"{case.kind} {case.place}: {spoken_label(item)}, {case.reason}",
                     threshold=self.threshold,
                     notice=self.notice,
+                    size=self.size,
                 )
                 picture.save(folder / f"{case.kind}_{case.place}_{case.row['index']:05d}.png")
 

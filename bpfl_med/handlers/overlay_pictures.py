@@ -17,7 +17,8 @@ from bpfl_med.atomic_files import replaced_file
 from bpfl_med.data.picture import open_picture
 from bpfl_med.pictures import Panel, map_panel, panels_picture, uncertainty_panel
 
-_PANEL_PIXELS = 320  # of a panel's longer side
+PANEL_PIXELS = 320
+"""Of a panel's longer side, unless told otherwise."""
 
 
 class OverlayPictures:
@@ -31,6 +32,7 @@ class OverlayPictures:
         n_pictures: at most so many pictures; 0 for none.
         notice: a sentence that every picture must carry, or None.
         threshold: value of the map whose outline is drawn.
+        size: pixels of a panel's longer side.
     """
 
     def __init__(
@@ -41,11 +43,13 @@ class OverlayPictures:
         n_pictures: int,
         notice: str | None,
         threshold: float,
+        size: int = PANEL_PIXELS,
     ) -> None:
         self.folder = Path(output_dir) / "overlays"
         self.drawn = range(0, n_images, max(1, math.ceil(n_images / n_pictures))) if n_pictures else range(0)
         self.notice = notice
         self.threshold = threshold
+        self.size = size
         self.seen = 0
 
     def attach(self, engine: Engine) -> None:
@@ -80,6 +84,7 @@ class OverlayPictures:
             title=spoken_label(item),
             threshold=self.threshold,
             notice=self.notice,
+            size=self.size,
         )
 
 
@@ -90,6 +95,7 @@ def overlay_picture(
     title: str,
     threshold: float,
     notice: str | None,
+    size: int,
 ) -> Image.Image:
     """Draw one image, its anomaly map and its uncertainty side by side, with the outline of its mask.
 
@@ -99,9 +105,10 @@ def overlay_picture(
         title: above the panels, and above a line with the picture's file name, as in `images.csv`, and its own scores.
         threshold: value of the map whose outline is drawn.
         notice: a sentence below, or None.
+        size: pixels of a panel's longer side.
     """
     picture = open_picture(item["image_path"], "RGB")
-    picture.thumbnail((_PANEL_PIXELS, _PANEL_PIXELS), Image.Resampling.BICUBIC)
+    picture.thumbnail((size, size), Image.Resampling.BICUBIC)
     anomaly_map = _on_picture(prediction["anomaly_map"], picture)
     uncertainty = _on_picture(prediction["uncertainty"], picture)
     mask = None if item.get("mask") is None else _on_picture(item["mask"], picture) >= 0.5

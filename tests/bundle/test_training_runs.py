@@ -18,6 +18,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from PIL import Image
 
 from bpfl_med.checkpoints import read_tensors
+from bpfl_med.demo import write_phantom_images
 from bpfl_med.networks.checkpoint_record import read_record
 from bpfl_med.plain_errors import cause
 
@@ -265,3 +266,11 @@ def test_the_demonstrations_training_draws_its_own_data(tmp_path: Path) -> None:
     record = read_record(read_tensors(tmp_path / "out/prompts.safetensors")["_extra_state"])
     assert record["backbone"]["name"] == "demonstration"
     assert record["backbone"]["image_size"] == made.parser["image_size"]
+
+
+def test_the_schedule_ends_with_the_training(tmp_path: Path) -> None:
+    data = write_phantom_images(tmp_path / "data", n_per_class=2, seed=2, kinds=("brain", "liver"))
+    made = make_training(tmp_path / "out", data, max_epochs=20)  # 8 pictures in batches of 3
+    made.initialize()
+    schedule = made.parser.get_parsed_content("lr_scheduler")
+    assert (schedule.warmup_steps, schedule.t_total) == (6, 60)

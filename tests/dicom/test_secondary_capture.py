@@ -109,3 +109,11 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"scores must be finite and in \[0, 1\]"):
         write_secondary_capture(tmp_path / "overlay", scores - 1, scores, mask, series, ALGORITHM)
     assert not (tmp_path / "overlay").exists()
+
+
+def test_pixels_have_the_size_of_the_scans(tmp_path: Path) -> None:
+    phantom, series = phantom_series(tmp_path / "series", "axial")
+    assert series.pixel_spacing[0] != series.pixel_spacing[1]
+    scores, mask = lesion_scores(phantom, series), lesion_mask(phantom, series)
+    first, *_ = write_secondary_capture(tmp_path / "overlay", scores, scores, mask, series, ALGORITHM)
+    assert list(pydicom.dcmread(first).PixelSpacing) == pytest.approx(series.pixel_spacing)

@@ -462,3 +462,34 @@ def test_algorithm_must_fit_into_dicom() -> None:
         Algorithm("n" * 65, "1")
     with pytest.raises(ValueError, match="the version of the algorithm must be 1 to 64 printable ASCII characters"):
         Algorithm("Bayes-PFL", "")
+
+
+def test_a_label_map_beside_its_series_is_no_scan(tmp_path: Path) -> None:
+    phantom, series = phantom_series(tmp_path, "axial")
+    write_segmentation(
+        tmp_path / "mask.dcm", lesion_mask(phantom, series), series, ALGORITHM, segmentation_type="LABELMAP"
+    )
+    (found,) = find_series(tmp_path)
+    assert (found.modality, len(found.frames)) == ("CT", series.shape[0])
+
+
+def test_other_pixels_or_options_are_other_objects(tmp_path: Path) -> None:
+    phantom, series = phantom_series(tmp_path / "series", "axial")
+    mask = lesion_mask(phantom, series)
+    larger = mask.copy()
+    larger[0, 0, 0] = True
+    options = [{}, {"label": "b"}, {"body_part": "brain"}, {"segmentation_type": "LABELMAP"}]
+    uids = {
+        write_segmentation(tmp_path / "s.dcm", voxels, series, ALGORITHM, created=CREATED, **option).SOPInstanceUID
+        for voxels, option in [(larger, {}), *((mask, option) for option in options)]
+    }
+    assert len(uids) == 5
+
+
+@pytest.mark.parametrize("name", ANATOMIC_REGIONS)
+def test_codes_are_of_the_part_that_the_name_says(name: str) -> None:
+    region = ANATOMIC_REGIONS[name]
+    words = region.code.meaning.lower().replace("entire ", "whole ").split()
+    assert set(name.split()) <= set(words)
+    short = {"cervical spine": "CSPINE", "lumbar spine": "LSPINE", "thoracic spine": "TSPINE"}
+    assert region.body_part_examined == short.get(name, name.replace(" ", "").upper())

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import highdicom
 import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataset import Dataset
 
 from bpfl_med.demo.dicom_head import PATIENT_ID, PATIENT_NAME
 from bpfl_med.demo.dicom_phantoms import write_series
 from bpfl_med.dicom import DicomSeries, SeriesError, find_series, load_series, read_volume, select_series
+from bpfl_med.dicom.frames import frames_of, is_image
 
 TRUE_ORDER = [
     "axial",
@@ -321,3 +324,83 @@ def test_folders_behind_links_are_read_and_a_loop_ends(tmp_path):
     (tmp_path / "study/ct").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere/loop").symlink_to(tmp_path / "study")
     assert select_series(tmp_path / "study").shape[0] == 24
+
+
+def edit(file: Path, **values: object) -> None:
+    """Change attributes of a DICOM file in its place."""
+    dataset = pydicom.dcmread(file)
+    for keyword, value in values.items():
+        setattr(dataset, keyword, value)
+    dataset.save_as(file)
+
+
+def test_one_instance_at_two_places_is_refused(tmp_path):
+    phantom = write_series(tmp_path)
+    dataset = pydicom.dcmread(phantom.files[4])
+    dataset.ImagePositionPatient = [*dataset.ImagePositionPatient[:2], dataset.ImagePositionPatient[2] + 600]
+    dataset.save_as(tmp_path / "image999.dcm")
+    with pytest.raises(SeriesError, match="the same SOPInstanceUID with different contents"):
+        select_series(tmp_path)
+
+
+TURNED = np.radians(0.4)
+TURNED_AXES = [float(x) for x in (np.cos(TURNED), np.sin(TURNED), 0, -np.sin(TURNED), np.cos(TURNED), 0)]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [("StudyInstanceUID", "1.2.3.4"), ("Modality", "MR"), ("ImageOrientationPatient", TURNED_AXES)],
+)
+def test_one_slice_that_differs_a_little_is_told(tmp_path, keyword, value):
+    phantom = write_series(tmp_path)
+    edit(phantom.files[4], **{keyword: value})
+    with pytest.raises(SeriesError, match=rf"image005\.dcm: another {keyword} than the other 23 of 24"):
+        select_series(tmp_path)
+
+
+def test_half_a_percent_is_another_spacing(tmp_path):
+    phantom = write_series(tmp_path)
+    rows, columns = pydicom.dcmread(phantom.files[4]).PixelSpacing
+    edit(phantom.files[4], PixelSpacing=[rows * 1.005, columns])
+    with pytest.raises(SeriesError, match=r"image005\.dcm: another PixelSpacing"):
+        select_series(tmp_path)
+
+
+def test_axes_that_are_not_at_right_angles_are_refused(tmp_path):
+    for file in write_series(tmp_path).files:
+        edit(file, ImageOrientationPatient=[1, 0, 0, 0.05, 1, 0])
+    with pytest.raises(SeriesError, match="no usable ImageOrientationPatient"):
+        select_series(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["LOCALIZER", "SCOUT"])
+def test_overview_images_are_left_out(tmp_path, kind):
+    write_series(tmp_path, kind="localiser")
+    localisers = [file for file in tmp_path.rglob("*.dcm") if "LOCALIZER" in pydicom.dcmread(file).ImageType]
+    assert localisers
+    for file in localisers:
+        edit(file, ImageType=["ORIGINAL", "PRIMARY", kind])
+    assert select_series(tmp_path).shape == (24, 64, 48)
+
+
+@pytest.mark.parametrize(
+    "uid",
+    [
+        pydicom.uid.ParametricMapStorage,
+        pydicom.uid.SegmentationStorage,
+        pydicom.uid.RTDoseStorage,
+        pydicom.uid.GrayscaleSoftcopyPresentationStateStorage,
+    ],
+)
+def test_what_is_made_from_scans_is_no_scan(uid):
+    dataset = Dataset()
+    dataset.SOPClassUID = uid
+    assert not is_image(dataset, has_pixels=True)
+
+
+def test_frames_without_functional_groups_of_their_own_are_refused(tmp_path):
+    (file,) = write_series(tmp_path, kind="enhanced_ct").files
+    dataset = pydicom.dcmread(file)
+    dataset.PerFrameFunctionalGroupsSequence.append(dataset.PerFrameFunctionalGroupsSequence[0])
+    with pytest.raises(ValueError, match="24 frames but 25 functional groups"):
+        list(frames_of(dataset, file))

@@ -136,3 +136,17 @@ def test_slices_that_lean_more_than_any_gantry_are_refused(tmp_path):
         dataset.save_as(file)
     with pytest.raises(SeriesError, match=r"shifted in-plane by more than their distance \(49 degrees\)"):
         select_series(tmp_path)
+
+
+def test_a_shift_is_held_against_the_size_of_a_pixel():
+    shifted = stack_of(np.arange(5) * 5.0, x=[0, 0, 0.08, 0, 0])  # mm: over a quarter of a pixel of 0.2 mm
+    assert np.flatnonzero(tilt_and_shifted(shifted, pixel=0.2)[1]).tolist() == [2]
+    assert not tilt_and_shifted(shifted, pixel=1.0)[1].any()
+
+
+def test_thin_slices_are_held_against_their_own_step():
+    assert not is_even(stack_of([0, 0.2, 0.46, 0.6, 0.8]))  # 0.06 mm off: 30 % of the step
+
+
+def test_where_no_step_is_common_nothing_is_called_missing():
+    np.testing.assert_array_equal(missing_after(stack_of(np.cumsum([0, 5, 5, 10, 7.3, 8.6]))), [0] * 5)

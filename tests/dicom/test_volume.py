@@ -136,3 +136,19 @@ def test_pixels_that_do_not_decode_are_named(tmp_path, kind):
     dataset.save_as(phantom.files[7])
     with pytest.raises(SeriesError, match=r"image008\.dcm: its pixels cannot be decoded \(\w+\); copy the file"):
         read_volume(select_series(tmp_path))
+
+
+def test_noise_below_air_is_no_padding(tmp_path):
+    for file in write_series(tmp_path).files:
+        dataset = pydicom.dcmread(file)
+        dataset.RescaleIntercept = -1424
+        dataset.save_as(file)
+    assert read_volume(select_series(tmp_path)).min() == -1400
+
+
+def test_other_pixels_than_the_header_says_are_refused(tmp_path, monkeypatch):
+    write_series(tmp_path)
+    series = select_series(tmp_path)
+    monkeypatch.setattr("bpfl_med.dicom.volume.iter_pixels", lambda *_, **__: iter([np.zeros((1, 48), np.int16)]))
+    with pytest.raises(SeriesError, match=r"decodes to \(1, 48\) pixels, not \(64, 48\)"):
+        read_volume(series)

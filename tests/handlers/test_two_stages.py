@@ -111,3 +111,14 @@ def test_a_validation_that_defines_nothing_is_told(network, tmp_path) -> None:
     script.handler.metrics[1] = "pixel_iou"
     with pytest.raises(ValueError, match="do not define pixel_iou, which stage 1 is judged by; give some with normal"):
         script.run()
+
+
+def test_the_threshold_is_the_mean_over_the_classes_that_define_one(network, tmp_path) -> None:
+    script = Script(network, tmp_path / "p.safetensors", [0.1], [])
+    thresholds = {"a": 0.2, "b": 0.6, "c": None}
+    by_class = {name: {"pixel_threshold": value} for name, value in thresholds.items()}
+    script.validator.state.evaluation = SimpleNamespace(by_class=by_class)
+    script.validator.state.metrics = {"pixel_ap": 0.5}
+    network.stage = 1
+    script.handler._judge(script.trainer)
+    assert network.threshold == pytest.approx(0.4)

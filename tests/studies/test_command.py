@@ -409,3 +409,17 @@ def test_weights_of_the_demonstration_are_said_in_every_file(tmp_path):
     assert segmentation.DeviceSerialNumber == result.record["network"]["checksum"][:16]
     for name in ("anomaly_map", "uncertainty", "mask"):
         assert bytes(result.image(name).header["descrip"]).startswith(b"DEMONSTRATION Bayes-PFL (research only)")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "part", "setting"),
+    [
+        ("--seed", 7, "network", "seed"),
+        ("--n-samples", 3, "network", "n_samples"),
+        ("--shared-prompts", 2, "settings", "shared_prompts"),
+    ],
+)
+def test_options_reach_the_network(tmp_path, option, value, part, setting):
+    study = save_nifti(tmp_path / "a.nii", small_volume())
+    assert predict(study, tmp_path / "out", option, value, backbone="demo") == 0
+    assert result_of(tmp_path / "out").record[part][setting] == value

@@ -8,13 +8,17 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import highdicom
 import numpy as np
 import pydicom
 import pytest
 from monai.bundle import ConfigWorkflow
+from PIL import Image
 from study_runs import Result, needs_tool, nothing_written, predict, result_of, save_nifti, seg_points, small_volume
 
 from bpfl_med.demo.dicom_phantoms import DicomPhantom, write_series
+from bpfl_med.dicom import select_series
+from bpfl_med.dicom.terms import DISPLAY_COLOR
 from bpfl_med.handlers import StudyResults
 from bpfl_med.handlers.study_writers import DicomSegmentation
 
@@ -257,3 +261,52 @@ def test_a_workflow_of_the_bundle_stops_at_the_first_bad_study(tmp_path, monkeyp
     assert predict(tmp_path / "in", tmp_path / "out", "--all") == 2
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a"]
     assert not nothing_written(tmp_path / "out")
+
+
+def test_the_report_holds_the_volume_score(full):
+    _, result = full
+    (group,) = highdicom.sr.srread(result.folder / "report.sr.dcm").content.get_image_measurement_groups()
+    (measurement,) = group.get_measurements()
+    assert measurement.value == pytest.approx(result.record["scores"]["volume_score"], abs=1e-6)
+
+
+def test_the_colour_series_shows_the_mask(full):
+    phantom, result = full
+    mask = result.array("mask").transpose(2, 1, 0) > 0
+    order = select_series(phantom.folder).sop_instance_uids
+    pictures = [pydicom.dcmread(file) for file in sorted((result.folder / "overlay_dicom").iterdir())]
+    assert len(pictures) == len(order)
+    for picture in pictures:
+        shown = (picture.pixel_array == DISPLAY_COLOR.to_rgb()).all(-1)
+        own = mask[order.index(picture.SourceImageSequence[0].ReferencedSOPInstanceUID)]
+        assert not (shown & ~own).any()
+        assert shown.any() == own.any()
+
+
+def test_the_volume_of_the_mask_does_not_depend_on_the_axes(tmp_path):
+    affine = np.eye(4)
+    affine[:3, :3] = [[0, 0, 1], [2, 0, 0], [0, 3, 0]]
+    study = save_nifti(tmp_path / "a.nii", small_volume(), affine)
+    assert predict(study, tmp_path / "out", "--threshold", 0.5) == 0
+    mask = result_of(tmp_path / "out").record["mask"]
+    assert mask["n_voxels"] > 0
+    assert mask["volume_mm3"] == pytest.approx(6 * mask["n_voxels"])
+
+
+def test_the_contact_sheet_begins_with_the_most_suspicious_slices(tmp_path, monkeypatch):
+    drawn: list[int] = []
+
+    def draw(volume: object, prediction: object, index: int, **_: object) -> Image.Image:
+        drawn.append(index)
+        return Image.new("RGB", (4, 4))
+
+    monkeypatch.setattr("bpfl_med.handlers.study_writers.slice_picture", draw)
+    assert predict(save_nifti(tmp_path / "a.nii", small_volume((6, 7, 9))), tmp_path / "out") == 0
+    assert drawn == result_of(tmp_path / "out").record["scores"]["most_suspicious_slices"][:6]
+
+
+@pytest.mark.parametrize("plane", ["coronal", "sagittal"])
+def test_pictures_one_row_wide_are_drawn(tmp_path, plane):
+    write_series(tmp_path / "in", kind="single_slice")
+    assert predict(tmp_path / "in", tmp_path / "out", "--plane", plane, "--threshold", 0.3, pictures=True) == 0
+    assert "contact_sheet.png" in result_of(tmp_path / "out").files

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from bpfl_med.data.studies import StudyError, find_studies
 from bpfl_med.data.study_volume import StudyVolume, load_study
 from bpfl_med.demo.dicom_phantoms import write_series
 from bpfl_med.inferers import VolumeInferer, VolumePrediction
-from bpfl_med.networks import BayesPFL, IntensityNetwork
+from bpfl_med.networks import BayesPFL, IntensityNetwork, Prediction
 from bpfl_med.networks.clip_normalization import CLIP_MEAN, CLIP_STD
 from bpfl_med.transforms import WindowIntensity
 
@@ -178,3 +179,17 @@ def test_impossible_settings_are_refused_before_a_study_is_read(setting):
     arguments = {"plane": "axial", "batch_size": 1, "device": torch.device("cpu"), **setting}
     with pytest.raises(ValueError, match="{} must be .*, got {}".format(*next(iter(setting.items())))):
         VolumeInferer(WindowIntensity([(40, 80)]), **arguments)
+
+
+def test_shared_prompts_come_from_all_slices_whatever_the_batch_size(volume, network):
+    one, all_at_once = (infer(volume, network, shared_prompts=8, batch_size=n).anomaly_map for n in (1, 8))
+    np.testing.assert_allclose(one, all_at_once, atol=1e-5)
+
+
+def test_a_score_that_is_no_number_is_refused(volume):
+    class Broken(IntensityNetwork):
+        def predict(self, image: torch.Tensor, class_names: Sequence[str]) -> Prediction:
+            return super().predict(image, class_names)._replace(text_score=torch.full((len(image),), torch.nan))
+
+    with pytest.raises(StudyError, match="holds NaN"):
+        infer(volume, Broken())

@@ -67,3 +67,8 @@ class TestNoise:
     def test_every_entry_of_the_banks_is_trained(self) -> None:
         chosen = [TrainingNoise(0).prompt_index(step, 3) for step in range(300)]
         assert {chosen.count(entry) > 70 for entry in range(3)} == {True}
+
+
+def test_another_seed_is_another_order() -> None:
+    one, other = (list(TrainingBatches(20, batch_size=4, seed=seed)) for seed in (1, 2))
+    assert one != other
