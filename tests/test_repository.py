@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import subprocess
@@ -56,18 +55,6 @@ def test_relative_links_lead_somewhere(document):
     generated = ("notebooks/", "reference/", "model_card")  # which the documentation site puts there
     written = [link for link in relative if not link.startswith(generated)]
     assert [link for link in written if not (document.parent / link).exists()] == []
-
-
-@pytest.mark.parametrize("config", ["inference", "evaluate", "train"])
-def test_every_setting_stands_in_the_tables(config):
-    """What is no component and no list of steps is a setting."""
-    steps = {"imports", "bundle_root", "datalist", "writers", "handlers", "checks", "initialize", "run", "inference"}
-    steps |= {"evaluating", "training", "train", "validate"}
-    content = json.loads((REPOSITORY / f"bundles/bayes_pfl/configs/{config}.json").read_text())
-    components = {key for key, value in content.items() if isinstance(value, dict) and "_target_" in value}
-    tables = (REPOSITORY / "bundles/bayes_pfl/docs/README.md").read_text().split("## Settings")[1]
-    named = {key for row in re.findall(r"^\| (.*?) \|", tables, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
-    assert content.keys() - components - steps - named == set()
 
 
 def test_documents_are_found():

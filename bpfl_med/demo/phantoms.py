@@ -89,9 +89,8 @@ def draw_chest(generator: np.random.Generator, is_abnormal: bool) -> Phantom:
     lungs *= 1 - heart
     spacing, slope = generator.uniform(0.17, 0.22), generator.uniform(0.25, 0.45)
     ribs = np.cos(2 * np.pi * (y - slope * (np.abs(x) - 0.4) ** 2 - 0.25 * np.abs(x)) / spacing) > 0.75
-    image = gaussian_filter(0.55 * body - 0.38 * lungs, 2.5) + 0.12 * gaussian_filter(ribs * body, 1.5) * (
-        np.abs(x) < 0.8
-    )
+    image = gaussian_filter(0.55 * body - 0.38 * lungs, 2.5)
+    image += 0.12 * gaussian_filter(ribs * body, 1.5) * (np.abs(x) < 0.8)
     image += 0.18 * gaussian_filter((np.abs(x) < 0.09) * body, 4.0) + 0.03 * body * _texture(generator, 2.0)
     mask = _lesion(generator, (lungs > 0.5).astype(float)) if is_abnormal else np.zeros_like(body)
     return Phantom(_finish(generator, image + 0.28 * gaussian_filter(mask, 2.5)), mask)

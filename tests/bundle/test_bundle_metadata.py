@@ -64,9 +64,19 @@ def test_the_value_range_is_that_of_normalised_pictures():
     assert CONTENT["network_data_format"]["inputs"]["image"]["value_range"] == pytest.approx(limits, abs=1e-4)
 
 
-def settings_table() -> list[tuple[str, str]]:
-    """Ids and the text of their defaults in the table "Settings" of the bundle's README."""
-    section = (BUNDLE / "docs/README.md").read_text().split("## Settings")[1]
+RUNS = ("evaluate", "train")
+
+
+def config_of(run: str) -> ConfigParser:
+    parser = ConfigParser()
+    parser.read_config([str(BUNDLE / "configs/inference.json"), str(BUNDLE / f"configs/{run}.json")])
+    return parser
+
+
+def settings_table(run: str) -> list[tuple[str, str]]:
+    """Ids and the text of their defaults in a table of the README under "Settings": the first, or that of a training."""
+    settings = (BUNDLE / "docs/README.md").read_text().split("## Settings")[1]
+    section = settings.split("Of a training:")[RUNS.index(run)]
     settings = []
     for row in re.findall(r"^\| (`.*?) \|.*\| (.*?) \|$", section, re.MULTILINE):
         first, *others = re.findall(r"`([^`]+)`", row[0])
@@ -75,10 +85,9 @@ def settings_table() -> list[tuple[str, str]]:
     return settings
 
 
-@pytest.mark.parametrize("setting", [name for name, _ in settings_table()])
-def test_every_documented_setting_exists(setting):
-    parser = ConfigParser()
-    parser.read_config([str(BUNDLE / "configs/inference.json"), str(BUNDLE / "configs/evaluate.json")])
+@pytest.mark.parametrize(("run", "setting"), [(run, name) for run in RUNS for name, _ in settings_table(run)])
+def test_every_documented_setting_exists(run, setting):
+    parser = config_of(run)
     part, _, argument = setting.partition("#")
     classes = {"network_def": bpfl_med.networks.BayesPFL, "evaluation": bpfl_med.handlers.AnomalyEvaluation}
     if argument and part in classes:
@@ -87,11 +96,30 @@ def test_every_documented_setting_exists(setting):
         assert setting in parser
 
 
-@pytest.mark.parametrize("setting", ["class_name", "n_samples", "seed", "top_k", "smoothing_sigma", "mask_threshold"])
-def test_documented_defaults_are_true(setting):
-    parser = ConfigParser()
-    parser.read_config([str(BUNDLE / "configs/inference.json"), str(BUNDLE / "configs/evaluate.json")])
-    assert str(parser[setting]) == dict(settings_table())[setting]
+@pytest.mark.parametrize(
+    ("run", "setting"),
+    [
+        *(
+            ("evaluate", name)
+            for name in ("class_name", "n_samples", "seed", "image_size", "precision", "linear_kernel")
+        ),
+        *(("evaluate", name) for name in ("top_k", "smoothing_sigma", "mask_threshold")),
+        *(("train", name) for name in ("n_samples", "warmup_share")),
+    ],
+)
+def test_documented_defaults_are_true(run, setting):
+    assert str(config_of(run)[setting]) == dict(settings_table(run))[setting]
+
+
+@pytest.mark.parametrize("run", ["inference", *RUNS])
+def test_every_setting_is_documented(run):
+    """What is no component and no list of steps is a setting."""
+    steps = {"imports", "bundle_root", "datalist", "writers", "handlers", "checks", "initialize", "run", "inference"}
+    steps |= {"evaluating", "training", "train", "validate"}
+    content = json.loads((BUNDLE / f"configs/{run}.json").read_text())
+    components = {key for key, value in content.items() if isinstance(value, dict) and "_target_" in value}
+    documented = {name for table in RUNS for name, _ in settings_table(table)}
+    assert content.keys() - components - steps - documented == set()
 
 
 def test_the_download_is_openais_file():
