@@ -26,7 +26,8 @@ class PictureEvaluator(SupervisedEvaluator):
 class StudyEvaluator(SupervisedEvaluator):
     """Score one study an iteration; a study that cannot be read or scored does not end the run.
 
-    `state.failures` lists the sentence of each such study; its `state.output["pred"]` is None.
+    `state.failures` lists the sentence of each such study; its `state.output["pred"]` is None. `state.result` is what
+    a handler made of the last study, such as :class:`~bpfl_med.handlers.StudyResults`; None if nothing was.
 
     Args:
         class_name: what the scans show.
@@ -43,7 +44,7 @@ class StudyEvaluator(SupervisedEvaluator):
 
     def _let_go(self, engine: StudyEvaluator) -> None:
         """Drop the last study before the next is read, so that never two are in memory."""
-        engine.state.batch = engine.state.output = None
+        engine.state.batch = engine.state.output = engine.state.result = None
 
     def _iteration(self, engine: StudyEvaluator, batchdata: dict[str, Any]) -> dict[str, Any]:
         volume, failure = batchdata["image"], batchdata.get("failure")

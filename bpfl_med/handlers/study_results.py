@@ -138,7 +138,6 @@ class StudyResults:
 
     def _write_or_report(self, engine: Engine) -> None:
         """Let one study whose tags a writer cannot use be a failure of its own, and a full disk the end of the run."""
-        engine.state.result = None
         volume: StudyVolume = engine.state.output["image"]
         prediction: VolumePrediction | None = engine.state.output["pred"]
         if prediction is None:  # the study could not be read or scored

@@ -74,7 +74,7 @@ def config_of(run: str) -> ConfigParser:
 
 
 def settings_table(run: str) -> list[tuple[str, str]]:
-    """Ids and the text of their defaults in a table of the README under "Settings": the first, or that of a training."""
+    """Ids and the text of their defaults in one of the tables "Settings" of the bundle's README."""
     settings = (BUNDLE / "docs/README.md").read_text().split("## Settings")[1]
     section = settings.split("Of a training:")[RUNS.index(run)]
     settings = []

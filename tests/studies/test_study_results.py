@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import subprocess
 import sys
+import weakref
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import highdicom
 import numpy as np
@@ -16,6 +19,7 @@ from monai.bundle import ConfigWorkflow
 from PIL import Image
 from study_runs import Result, needs_tool, nothing_written, predict, result_of, save_nifti, seg_points, small_volume
 
+from bpfl_med.data.study_volume import StudyVolume, load_study
 from bpfl_med.demo.dicom_phantoms import DicomPhantom, write_series
 from bpfl_med.dicom import select_series
 from bpfl_med.dicom.terms import DISPLAY_COLOR
@@ -310,3 +314,20 @@ def test_pictures_one_row_wide_are_drawn(tmp_path, plane):
     write_series(tmp_path / "in", kind="single_slice")
     assert predict(tmp_path / "in", tmp_path / "out", "--plane", plane, "--threshold", 0.3, pictures=True) == 0
     assert "contact_sheet.png" in result_of(tmp_path / "out").files
+
+
+def test_never_two_studies_are_in_memory(tmp_path, monkeypatch):
+    alive: weakref.WeakSet[StudyVolume] = weakref.WeakSet()
+    found = []
+
+    def load(*args: Any, **options: Any) -> StudyVolume:
+        gc.collect()
+        found.append(len(alive))
+        volume = load_study(*args, **options)
+        alive.add(volume)
+        return volume
+
+    monkeypatch.setattr("bpfl_med.transforms.load_study.load_study", load)
+    three_studies(tmp_path / "in")
+    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 0
+    assert found == [0, 0, 0]
