@@ -22,13 +22,34 @@ def refuse_strangers() -> None:
     Raises:
         ValueError: the text says which config is missing.
     """
-    # Of torchrun, and of a step that srun began; SLURM_NTASKS stands in a batch script, too, which is one process.
-    launched = max(int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS"))
+    launched = max(_started_by_torchrun(), _started_by_srun())
     if launched > 1 and idist.get_world_size() == 1:
         raise ValueError(
             f"{launched} processes were started that know nothing of one another; add the bundle's "
             "configs/multi_gpu.json to the config files, behind evaluate.json or train.json, or start a single process"
         )
+
+
+def refuse_company() -> None:
+    """Raise if torchrun started several processes for studies, which one process scores.
+
+    Raises:
+        ValueError: the text says what to do instead.
+    """
+    if (launched := _started_by_torchrun()) > 1:
+        raise ValueError(
+            f"{launched} processes were started, and each would score all studies; start one for each folder of studies"
+        )
+
+
+def _started_by_torchrun() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _started_by_srun() -> int:
+    """Count the tasks of a job's step; SLURM_NTASKS stands in a batch script, too, which is a single process."""
+    is_shell = "SLURM_PTY_PORT" in os.environ  # srun --pty keeps the first task alone
+    return 1 if is_shell else int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))
 
 
 @contextmanager

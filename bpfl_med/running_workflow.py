@@ -31,4 +31,9 @@ def raw_settings(*ids: str) -> dict[str, Any]:
     workflow = running_workflow()
     if workflow is None:
         return {}
-    return {part: json.loads(json.dumps(workflow.parser[part], default=repr)) for part in ids}
+    return {part: json.loads(json.dumps(workflow.parser[part], default=_kind)) for part in ids}
+
+
+def _kind(part: object) -> str:
+    """Stand for what is no JSON by its type, which does not change from run to run."""
+    return type(part).__qualname__

@@ -77,7 +77,7 @@ def csv_rows(comparison: Comparison) -> str:
     rows = [
         {**asdict(row), "value": f"{row.value:.6g}", "notice": notice if row.is_ours else ""} for row in comparison.rows
     ]
-    return csv_text(rows, None)
+    return csv_text(rows)
 
 
 def as_json(comparison: Comparison) -> str:

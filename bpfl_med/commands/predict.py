@@ -70,7 +70,7 @@ def run(options: argparse.Namespace, failures: list[str]) -> None:
     n_studies, n_to_score = (len(workflow.parser.get_parsed_content(part)) for part in ("studies", "datalist"))
     if n_to_score < n_studies:
         print(f"{options.output}: {n_studies - n_to_score} of {n_studies} studies have results already", flush=True)
-    workflow.evaluator.run()
+    workflow.evaluator.run()  # not the config's `run`, which ends with an error if a study failed
 
 
 def _say_result(engine: Engine, output: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,8 @@ from bpfl_med.data.volume_file import files_of_volume, is_volume_file, stem, vol
 from bpfl_med.dicom import NoSeriesError, SeriesError, find_series, find_series_and_damage, select_series
 from bpfl_med.file_checksum import files_checksum
 from bpfl_med.files_below import files_below
+
+logger = logging.getLogger(__name__)
 
 _LONGEST_NAME = 255  # bytes that file systems allow
 
@@ -103,9 +106,10 @@ def unfinished_studies(studies: Iterable[Study], output_dir: str | Path, *, resu
     """
     output = Path(output_dir).resolve()
     unfinished = []
+    n_done = 0
     for study in studies:
-        if study.path.resolve().is_relative_to(output) and (study.path.parent / "result.json").is_file():
-            raise StudyError(f"{study.path}: is a result of an earlier run; choose an output folder beside the studies")
+        if _result(study.path.parent) is not None:
+            raise StudyError(f"{study.path}: is a result of an earlier run; keep results outside the studies' folder")
         if study.problem is None and len(study.name.encode()) > _LONGEST_NAME:
             too_long = f"{study.path}: its folders' names are too long to name results; give a folder nearer to it"
             study = replace(study, problem=too_long)
@@ -113,9 +117,12 @@ def unfinished_studies(studies: Iterable[Study], output_dir: str | Path, *, resu
             result = _result(place)
             problem = _why_not_to_replace(result, place, study)
             if resume and result and not problem:
+                n_done += 1
                 continue
             study = replace(study, problem=problem)
         unfinished.append(study)
+    if n_done:
+        logger.info("%d studies have results already", n_done)
     return unfinished
 
 

@@ -72,7 +72,7 @@ class StudyResults:
         output_dir: the folder of all studies' folders.
         writers: of overlays, DICOM objects and pictures, in the order in which they write.
         network: `provenance` of the network.
-        settings: `VolumeInferer.settings`.
+        settings: `VolumeInferer.settings`, and how studies are read.
         threshold: of the mask: a number, a percentile of the map over the slices that are not empty ("p99.5"), or
             "checkpoint" for the one that the training stored.
         stored_threshold: that one, or None.

@@ -72,7 +72,7 @@ class TrainingRecord:
         self.rows.append(row)
         if idist.get_rank() != 0:
             return
-        write_text(self.output_dir / "training.csv", csv_text(self.rows, None))
+        write_text(self.output_dir / "training.csv", csv_text(self.rows))
         with replaced_file(self.output_dir / "training.png") as partial:
             training_curves(self.rows).save(partial)
         logger.info(

@@ -139,7 +139,7 @@ class TwoStages:
             self.network.load_state_dict(self.best_weights)
 
     def _warn_of_missing_stage(self, engine: Engine) -> None:
-        if self.network.stage == 1:
+        if self.network.stage == 1 and idist.get_rank() == 0:
             logger.warning(
                 "The epochs ran out in stage 1, so there was no stage 2 and the image score is that of stage 1; set "
                 "more max_epochs or less patience for the paper's training"

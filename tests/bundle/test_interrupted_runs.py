@@ -208,3 +208,9 @@ def test_processes_that_are_not_joined_are_refused(workflow, pictures, monkeypat
     with pytest.raises(RuntimeError) as caught:
         made.initialize()
     assert "3 processes were started that know nothing of one another; add the bundle's" in str(cause(caught.value))
+
+
+def test_a_shell_with_several_cores_of_slurm_is_one_process(workflow, pictures, monkeypatch, tmp_path):
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")
+    monkeypatch.setenv("SLURM_PTY_PORT", "40000")
+    workflow(DEMO, output_dir=str(tmp_path), **settings(pictures)).initialize()

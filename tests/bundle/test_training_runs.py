@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -220,10 +221,11 @@ def begun(tmp_path_factory: pytest.TempPathFactory, phantoms: Path) -> Path:
         ({"amp": True}, "amp was False, is now True."),
         ({"precision": "bfloat16"}, "precision was 'float32', is now 'bfloat16'."),
         ({"augmentation#0#prob": 1.0}, "configs.augmentation.0.prob was 0.5, is now 1.0."),
-        ({"network_def#ensemble": "text"}, "configs.network_def.ensemble was None, is now 'text'."),
+        ({"network_def#ensemble": "text"}, "ensemble was 'image', is now 'text'."),
         ({"lr_scheduler#warmup_steps": 1}, "configs.lr_scheduler.warmup_steps was '$int("),
         ({"train#trainer#noise#seed": 5}, "configs.train::trainer::noise.seed was '@seed', is now 5."),
-        ({"validate#evaluation#smoothing_sigma": 2}, "configs.validate::evaluation.smoothing_sigma was '@val_smo"),
+        ({"validate#evaluation#smoothing_sigma": 2}, "validation.smoothing_sigma was 0, is now 2."),
+        ({"val_top_k": 5}, "validation.top_k was 2000, is now 5."),
     ],
 )
 def test_another_training_is_not_gone_on_with(change: dict, told: str, begun: Path, phantoms: Path) -> None:
@@ -266,6 +268,22 @@ def test_the_demonstrations_training_draws_its_own_data(tmp_path: Path) -> None:
     record = read_record(read_tensors(tmp_path / "out/prompts.safetensors")["_extra_state"])
     assert record["backbone"]["name"] == "demonstration"
     assert record["backbone"]["image_size"] == made.parser["image_size"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"validate#evaluation#memory_limit": 2**21},
+        {"network_def#chunk_bytes": 2**20},
+        {"micro_batch_size": 1},
+        {"num_workers": 1},
+    ],
+)
+def test_what_changes_no_result_may_change_on_the_way(
+    change: dict, begun: Path, phantoms: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(begun, tmp_path / "out")
+    train(tmp_path / "out", phantoms, max_epochs=1, resume=True, **change)
 
 
 def test_the_schedule_ends_with_the_training(tmp_path: Path) -> None:

@@ -141,7 +141,10 @@ def test_unusable_settings(tmp_path, refused, options, settings, pattern):
 
 def test_processes_that_would_all_do_the_work_are_refused(tmp_path, refused, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    refused(save_nifti(tmp_path / "a.nii", small_volume()), "2 processes were started .* or start a single process")
+    refused(
+        save_nifti(tmp_path / "a.nii", small_volume()),
+        "2 processes were started, and each would score all studies; start one for each",
+    )
 
 
 def test_an_unknown_option_is_told_with_the_usage_of_the_command(tmp_path, capsys):

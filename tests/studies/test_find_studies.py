@@ -236,9 +236,10 @@ def test_nothing_but_results_is_ever_replaced(tmp_path, resume):
 
 def test_results_are_not_scored_as_studies(tmp_path):
     save_nifti(tmp_path / "out/a/anomaly_map.nii.gz", small_volume())
-    (tmp_path / "out/a/result.json").write_text("{}")
-    with pytest.raises(StudyError, match="is a result of an earlier run"):
-        unfinished_studies(find_studies(tmp_path, take_all=True), tmp_path / "out", resume=False)
+    (tmp_path / "out/a/result.json").write_text('{"input": {}}')
+    for output in ("out", "other"):
+        with pytest.raises(StudyError, match="is a result of an earlier run"):
+            unfinished_studies(find_studies(tmp_path, take_all=True), tmp_path / output, resume=False)
 
 
 @pytest.mark.parametrize(

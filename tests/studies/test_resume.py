@@ -59,6 +59,8 @@ def test_resuming_with_one_study(tmp_path):
     ("options", "changes", "told"),
     [
         (("--threshold", 0.9), {}, "settings.threshold was 0.5, is now 0.9"),
+        (("--allow-gaps",), {}, "settings.allow_gaps was False, is now True"),
+        (("--volume", 0), {}, "settings.volume_index was None, is now 0"),
         ((), {"class_name": "head"}, "settings.class_name was 'brain', is now 'head'"),
         ((), {"modality": "ct-bone"}, "settings.windows_hu was [[40.0, 80.0]], is now [[600.0, 2800.0]]"),
     ],

@@ -84,7 +84,7 @@ def test_another_plane_is_refused():
         SlicePlane.of_plane("oblique", np.eye(4))
 
 
-def test_spread_takes_the_middle_of_equal_parts_and_nothing_twice():
+def test_evenly_chosen_takes_the_middle_of_equal_parts_and_nothing_twice():
     assert evenly_chosen(1, range(11)) == [5]
     assert evenly_chosen(3, range(11)) == [1, 5, 9]
     assert evenly_chosen(9, [4, 7]) == [4, 7]
