@@ -60,6 +60,14 @@ REFUSED = {
 }
 
 
+def edit(file: Path, **values: object) -> None:
+    """Change attributes of a DICOM file in its place."""
+    dataset = pydicom.dcmread(file)
+    for keyword, value in values.items():
+        setattr(dataset, keyword, value)
+    dataset.save_as(file)
+
+
 def lps(affine: np.ndarray, indices: np.ndarray) -> np.ndarray:
     """Patient coordinates (LPS, mm) of (column, row, slice) indices ``[n, 3]``."""
     return (indices @ affine[:3, :3].T + affine[:3, 3]) * [-1, -1, 1]
@@ -281,9 +289,7 @@ def test_a_missing_decoder_is_named(tmp_path, monkeypatch):
 @pytest.mark.parametrize("odd", [0, 5], ids=["the first slice", "another slice"])
 def test_slices_of_two_patients_are_no_series(tmp_path, odd):
     phantom = write_series(tmp_path)
-    dataset = pydicom.dcmread(phantom.files[odd])
-    dataset.PatientID = "SOMEBODY"
-    dataset.save_as(phantom.files[odd])
+    edit(phantom.files[odd], PatientID="SOMEBODY")
     with pytest.raises(SeriesError, match=r"another PatientID than the other 23 of 24 slices") as refusal:
         select_series(tmp_path)
     assert "SOMEBODY" not in str(refusal.value)
@@ -324,14 +330,6 @@ def test_folders_behind_links_are_read_and_a_loop_ends(tmp_path):
     (tmp_path / "study/ct").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere/loop").symlink_to(tmp_path / "study")
     assert select_series(tmp_path / "study").shape[0] == 24
-
-
-def edit(file: Path, **values: object) -> None:
-    """Change attributes of a DICOM file in its place."""
-    dataset = pydicom.dcmread(file)
-    for keyword, value in values.items():
-        setattr(dataset, keyword, value)
-    dataset.save_as(file)
 
 
 def test_one_instance_at_two_places_is_refused(tmp_path):
