@@ -9,11 +9,11 @@ import ignite.distributed as idist
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
-from scipy.ndimage import gaussian_filter
 
 from bpfl_med.handlers.evaluation import Evaluation, evaluate_rows
 from bpfl_med.handlers.score_row import score_row
-from bpfl_med.metrics import PixelMetrics, image_metrics
+from bpfl_med.metrics import PixelMetrics, average_precision, smoothed
+from bpfl_med.metrics.inputs import to_numpy
 from bpfl_med.metrics.pixel import MEMORY_LIMIT
 from bpfl_med.metrics.rank_sums import AUPRO_FPR_LIMIT
 from bpfl_med.metrics.score_protocol import ScoreProtocol
@@ -129,12 +129,9 @@ class AnomalyEvaluation:
             row["label"] = int(item["label"])
         if "pixel" not in self.kinds:
             return ImageRecord(row, None)
-        scores = prediction["anomaly_map"].float().cpu().numpy()
-        if self.smoothing_sigma:
-            scores = gaussian_filter(scores, self.smoothing_sigma, axes=(-2, -1))
-        mask = item["mask"].cpu().numpy()
-        row["pixel_ap"] = image_metrics(scores.ravel(), mask.ravel())["ap"]
-        return ImageRecord(row, Pixels(scores, mask))
+        scores = smoothed(prediction["anomaly_map"].float(), self.smoothing_sigma)
+        row["pixel_ap"] = average_precision(scores, item["mask"])
+        return ImageRecord(row, Pixels(to_numpy(scores), to_numpy(item["mask"])))
 
     def _compute(self, engine: Engine) -> None:
         evaluation = self._gathered() if self.gather else self._evaluate()

@@ -26,16 +26,20 @@ def score_row(
         ValueError: if the network gave a score or pixel that is no number.
     """
     anomaly_map = prediction["anomaly_map"].float()
+    of_maps = {
+        "map_max": anomaly_map.amax(),
+        "map_top_k_mean": top_k_mean(anomaly_map, top_k).squeeze(),
+        "map_mean": anomaly_map.mean(),
+        "uncertainty_mean": prediction["uncertainty"].float().mean(),
+    }
     row = {
         "index": index,
         "image": item["image_path"],
         "class_name": item["class_name"],
         "text_score": float(prediction["text_score"]),
         "text_score_std": float(prediction["score_std"]),
-        "map_max": float(anomaly_map.max()),
-        "map_top_k_mean": float(top_k_mean(anomaly_map, top_k)),
-        "map_mean": float(anomaly_map.mean()),
-        "uncertainty_mean": float(prediction["uncertainty"].float().mean()),
+        # All in one, because a GPU must be waited for each time that a value is asked for.
+        **dict(zip(of_maps, torch.stack(list(of_maps.values())).tolist(), strict=True)),
     }
     if not all(math.isfinite(value) for value in row.values() if isinstance(value, float)):
         raise ValueError(

@@ -1,5 +1,6 @@
 """Image and pixel metrics of anomaly detection: exact, streaming, and independent of the network."""
 
+from bpfl_med.metrics.average_precision import average_precision
 from bpfl_med.metrics.bootstrap import (
     BootstrapIntervals,
     draw_images,
@@ -12,12 +13,14 @@ from bpfl_med.metrics.operating_points import OperatingPoints
 from bpfl_med.metrics.pixel import PixelMetrics
 from bpfl_med.metrics.pixel_histograms import PixelHistogram, binned_metrics, pixel_histogram
 from bpfl_med.metrics.score_protocol import image_scores, min_max, top_k_mean
+from bpfl_med.metrics.smoothing import smoothed
 
 __all__ = [
     "BootstrapIntervals",
     "OperatingPoints",
     "PixelHistogram",
     "PixelMetrics",
+    "average_precision",
     "binned_metrics",
     "draw_images",
     "image_metrics",
@@ -28,5 +31,6 @@ __all__ = [
     "percentile_intervals",
     "pixel_histogram",
     "resampled",
+    "smoothed",
     "top_k_mean",
 ]
