@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from PIL import Image
 _PREDICTED = {"colors": "#E69F00", "linestyles": "solid", "linewidths": 1.2}
 _TRUE = {"colors": "#56B4E9", "linestyles": "dashed", "linewidths": 1.2}
 _INCHES, _DPI = 3.2, 100
+_ABOVE, _BELOW, _GAP, _SCALE = 0.62, 0.4, 0.06, 0.56  # inches
 
 
 @dataclass(frozen=True)
@@ -87,26 +87,45 @@ def panels_picture(
             is not known: square pixels and no bar.
         edges: the sides of the patient at the left, right, upper and lower edge, such as "RLAP"; None where unknown.
     """
-    figure = Figure(figsize=(_INCHES * len(panels), _INCHES + 0.5), dpi=_DPI, layout="constrained")
-    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        _draw(figure, axes, panel, pixel_size)
+    figure = Figure(figsize=(_INCHES * len(panels), _INCHES + 0.5), dpi=_DPI)
+    for (axes, scale), panel in zip(_axes(figure, panels), panels, strict=True):
+        _draw(figure, axes, scale, panel, pixel_size)
         _draw_edges(axes, edges or "")
-    figure.suptitle(title, fontsize=10, parse_math=False)
+    figure.suptitle(title, fontsize=10, parse_math=False, y=0.985)
     if footer:
         figure.supxlabel(footer, fontsize=7, color="#B00020", wrap=True, parse_math=False)
-    data = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(data, metadata={"Software": None})
-    return Image.open(data)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
-def _draw(figure: Figure, axes: Any, panel: Panel, pixel_size: tuple[float, float] | None) -> None:
+def _axes(figure: Figure, panels: Sequence[Panel]) -> Iterator[tuple[Any, Any]]:
+    """Give each panel its axes, and those of its colour scale if it has an overlay.
+
+    The places are fixed; to have matplotlib find them would take as long as all the drawing.
+    """
+    width, height = figure.get_size_inches()
+    n_scales = sum(panel.overlay is not None for panel in panels)
+    side = (width - n_scales * _SCALE - (len(panels) + 1) * _GAP) / len(panels)
+    left, room = _GAP, height - _BELOW - _ABOVE
+    for panel in panels:
+        place = (left / width, _BELOW / height, side / width, room / height)
+        axes, scale = figure.add_axes(place), None
+        left += side + _GAP
+        if panel.overlay is not None:
+            scale = figure.add_axes((left / width, place[1], 0.12 / width, place[3]))
+            left += _SCALE
+        yield axes, scale
+
+
+def _draw(figure: Figure, axes: Any, scale: Any, panel: Panel, pixel_size: tuple[float, float] | None) -> None:
     axes.imshow(panel.image, cmap="gray", vmin=0, vmax=255)
     if panel.overlay is not None:
         low, high = panel.overlay_range
         colours = axes.imshow(panel.overlay, cmap="viridis", vmin=low, vmax=high, alpha=0.55)
-        scale = figure.colorbar(colours, ax=axes, fraction=0.046, pad=0.02)
-        scale.ax.tick_params(labelsize=7)
-        scale.set_label(panel.overlay_label, fontsize=7, parse_math=False)
+        bar = figure.colorbar(colours, cax=scale)
+        scale.tick_params(labelsize=7)
+        bar.set_label(panel.overlay_label, fontsize=7, parse_math=False)
     for region, style in ((panel.outline, _PREDICTED), (panel.true_outline, _TRUE)):
         if region is not None and region.any() and not region.all() and min(region.shape) > 1:  # as contours need
             axes.contour(region, levels=[0.5], **style)
