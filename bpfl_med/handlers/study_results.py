@@ -125,9 +125,14 @@ class StudyResults:
                 )
 
     def _way(self) -> dict[str, dict[str, Any]]:
-        """Give what all studies of a run share: the settings and the network."""
+        """Give what all studies of a run share: the settings, which writers are of, and the network."""
         return {
-            "settings": {"class_name": self.class_name, "threshold": self.threshold_setting, **self.settings},
+            "settings": {
+                "class_name": self.class_name,
+                "threshold": self.threshold_setting,
+                **self.settings,
+                "writers": [{"writer": type(writer).__name__, **_options(writer)} for writer in self.writers],
+            },
             "network": {key: value for key, value in self.network.items() if key not in _OF_ONE_RUN},
         }
 
@@ -225,6 +230,11 @@ class StudyResults:
             "versions": package_versions("nibabel", "pydicom", "highdicom"),
             "seconds": {key: round(value, 3) for key, value in seconds.items()},
         }
+
+
+def _options(writer: StudyWriter) -> dict[str, Any]:
+    """Give a writer's options, but for those of its own kinds that a file of settings cannot hold."""
+    return {name: value for name, value in vars(writer).items() if isinstance(value, str | bool | int | float)}
 
 
 def _tell_unusable_attributes(folder: Path, result: StudyResult) -> None:

@@ -77,6 +77,19 @@ def test_a_resumed_run_mixes_no_settings(tmp_path, capsys, options, changes, tol
     assert modified(tmp_path / "out") == before
 
 
+def test_a_resumed_run_mixes_no_writers(tmp_path, capsys):
+    write_studies(tmp_path / "in", 2)
+    overlay = tmp_path / "writers.yaml"
+    overlay.write_text("writers: [{_target_: bpfl_med.handlers.NiftiOverlays}]")
+    assert predict(tmp_path / "in/study00.nii.gz", tmp_path / "out", overlay=overlay) == 0
+    assert predict(tmp_path / "in/study00.nii.gz", tmp_path / "out", "--resume", overlay=overlay) == 0
+    capsys.readouterr()
+    assert predict(tmp_path / "in", tmp_path / "out", "--all", "--resume") == 2
+    sentence = capsys.readouterr().err
+    assert "settings.writers.1.writer was None, is now 'DicomSegmentation'" in sentence
+    assert "settings.writers.1.segmentation_type was None, is now 'BINARY'" in sentence
+
+
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that was killed while it wrote a study, when others were done and others were not."""
