@@ -6,7 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,14 @@ class Study:
         path: the file, or the folder that the series lies in.
         series_uid: SeriesInstanceUID of a DICOM series; None for a volume file.
         problem: why it cannot be used, where that is known before it is loaded.
+        n_images: of a DICOM series that was found among others, its slices; None where they were not counted.
     """
 
     name: str
     path: Path
     series_uid: str | None
     problem: str | None = None
+    n_images: int | None = field(default=None, compare=False)
 
 
 def find_studies(path: str | Path, *, series_uid: str | None = None, take_all: bool = False) -> list[Study]:
@@ -96,7 +98,7 @@ def check_output_apart(output_dir: str | Path, path: str | Path) -> None:
 
 
 def unfinished_studies(studies: Iterable[Study], output_dir: str | Path, *, resume: bool) -> list[Study]:
-    """Leave out studies that have results already, if a run is resumed.
+    """Leave out studies that have results already, if a run is resumed, but for series to which images have come since.
 
     Only results of the same study are ever replaced by new ones. A study where something else lies, such as the study
     itself or the results of another file of that name, gets a `problem`.
@@ -116,7 +118,7 @@ def unfinished_studies(studies: Iterable[Study], output_dir: str | Path, *, resu
         if study.problem is None and (place := output / study.name).exists():
             result = _result(place)
             problem = _why_not_to_replace(result, place, study)
-            if resume and result and not problem:
+            if resume and result and not problem and not _has_changed(result, study):
                 n_done += 1
                 continue
             study = replace(study, problem=problem)
@@ -152,6 +154,12 @@ def _why_not_to_replace(result: dict[str, Any] | None, place: Path, study: Study
     return f"{study.path}: {place} holds the results of another file; choose another output folder"
 
 
+def _has_changed(result: dict[str, Any], study: Study) -> bool:
+    """Say whether a series had more or fewer images when it was scored, such as one that was still being sent."""
+    then = result["input"].get("n_images")
+    return None not in (then, study.n_images) and then != study.n_images
+
+
 def _search_roots(path: Path) -> list[Path]:
     """Give the entries to search one by one; the whole folder if single DICOM files lie loose in it."""
     entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
@@ -168,7 +176,8 @@ def _studies_under(entry: Path, root: Path) -> list[Study]:
         series, problems = find_series_and_damage(entry)
         for found in series:
             try:
-                studies.append(_series_study(found.series_uid, found.folder))
+                study = _series_study(found.series_uid, found.folder)
+                studies.append(replace(study, n_images=len(found.frames)))
             except StudyError as error:
                 problems.append(str(error))
     except SeriesError as error:

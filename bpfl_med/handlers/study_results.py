@@ -257,6 +257,7 @@ def _input_record(volume: StudyVolume) -> dict[str, Any]:
             "series_uid": volume.series.series_uid,
             "frame_of_reference_uid": volume.series.frame_of_reference_uid,
             "modality": volume.modality,
+            "n_images": volume.study.n_images,
         }
     return record
 

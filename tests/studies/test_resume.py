@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from study_runs import Result, predict, save_nifti
 
+from bpfl_med.demo.dicom_phantoms import write_series
+
 N_STUDIES = 12
 
 
@@ -88,6 +90,21 @@ def test_a_resumed_run_mixes_no_writers(tmp_path, capsys):
     sentence = capsys.readouterr().err
     assert "settings.writers.1.writer was None, is now 'DicomSegmentation'" in sentence
     assert "settings.writers.1.segmentation_type was None, is now 'BINARY'" in sentence
+
+
+def test_a_series_that_was_still_being_sent_is_scored_anew(tmp_path, capsys):
+    for seed in (1, 2):
+        write_series(tmp_path / f"in/{seed}", seed=seed)
+    late = sorted((tmp_path / "in/2").iterdir())[-1]
+    late.rename(tmp_path / late.name)
+    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 0
+    before = modified(tmp_path / "out")
+    (tmp_path / late.name).rename(late)
+    assert predict(tmp_path / "in", tmp_path / "out", "--all", "--resume") == 0
+    assert "1 of 2 studies have results already" in capsys.readouterr().out
+    records = [json.loads(path.read_text()) for path in (tmp_path / "out").glob("*/result.json")]
+    assert [(record["input"]["n_images"], record["input"]["shape"][2]) for record in records] == [(24, 24)] * 2
+    assert sum(modified(tmp_path / "out")[path] == stamp for path, stamp in before.items()) == len(before) / 2
 
 
 @pytest.fixture(scope="module")
