@@ -19,7 +19,7 @@ from bpfl_med.torch_version import refuse_old_torch
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 if all went well, 2 if input or settings cannot be used.
 
-    A command may return a code of its own, such as 1 for a check that found differences.
+    A command may return a code of its own, such as 1 for a check that found differences; 130 is an interruption.
     Whatever cannot be used is said in one line on standard error, which names the file and the reason.
     """
     options, unknown = _parser().parse_known_args(arguments)
@@ -27,19 +27,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = options.parser
         command.error(f"unrecognized arguments: {' '.join(unknown)}; see {command.prog} --help")
     failures = _Failures()
-    code = 0
     try:
         refuse_old_torch()
         with contextlib.ExitStack() as stack:
             options.progress = sys.stderr if options.debug else stack.enter_context(_silent_libraries())
             failures.terminal = options.progress
-            code = options.run(options, failures) or 0
+            code = options.run(options, failures) or (2 if failures else 0)
+    except KeyboardInterrupt:
+        print("bpfl-med: interrupted; what was written is whole", file=sys.stderr)
+        return 130
     except Exception as error:
         failures.terminal = sys.stderr
         failures.append(_sentence(error))
         if options.debug:
             raise
-    return 2 if failures else code
+        return 2
+    return code
 
 
 class _Failures(list[str]):

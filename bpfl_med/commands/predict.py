@@ -44,8 +44,12 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     return predict
 
 
-def run(options: argparse.Namespace, failures: list[str]) -> None:
-    """Score studies through the bundle's inference config; add a sentence for each that could not be scored."""
+def run(options: argparse.Namespace, failures: list[str]) -> int | None:
+    """Score studies through the bundle's inference config; add a sentence for each that could not be scored.
+
+    Returns:
+        3 if some of all studies could not be used and the others are done, so that a script can tell; else None.
+    """
     from monai.bundle import ConfigWorkflow
 
     files = [bundle_folder() / "configs" / "inference.json", overlay_file("modalities", options.modality)]
@@ -71,6 +75,11 @@ def run(options: argparse.Namespace, failures: list[str]) -> None:
     if n_to_score < n_studies:
         print(f"{options.output}: {n_studies - n_to_score} of {n_studies} studies have results already", flush=True)
     workflow.evaluator.run()  # not the config's `run`, which ends with an error if a study failed
+    if not options.take_all:
+        return None
+    failed = f", {len(failures)} could not be used" if failures else ""
+    print(f"{options.output}: {n_studies - len(failures)} of {n_studies} studies have results{failed}", flush=True)
+    return 3 if failures else None
 
 
 def _say_result(engine: Engine, output: Path) -> None:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bpfl_med.data.volume_file import files_of_volume, is_volume_file, stem, volume_name
-from bpfl_med.dicom import NoSeriesError, SeriesError, find_series, find_series_and_damage, select_series
+from bpfl_med.dicom import (
+    FoundSeries,
+    NoSeriesError,
+    SeriesError,
+    find_series,
+    find_series_and_damage,
+    select_series,
+)
 from bpfl_med.file_checksum import files_checksum
 from bpfl_med.files_below import files_below
 
@@ -33,7 +41,8 @@ class Study:
         path: the file, or the folder that the series lies in.
         series_uid: SeriesInstanceUID of a DICOM series; None for a volume file.
         problem: why it cannot be used, where that is known before it is loaded.
-        n_images: of a DICOM series that was found among others, its slices; None where they were not counted.
+        n_images: slices of a DICOM series when its headers were read; None where they were not read yet.
+        found: a series among whose files others lie, so that their headers need not be read again for each.
     """
 
     name: str
@@ -41,6 +50,7 @@ class Study:
     series_uid: str | None
     problem: str | None = None
     n_images: int | None = field(default=None, compare=False)
+    found: FoundSeries | None = field(default=None, compare=False, repr=False)
 
 
 def find_studies(path: str | Path, *, series_uid: str | None = None, take_all: bool = False) -> list[Study]:
@@ -174,10 +184,12 @@ def _studies_under(entry: Path, root: Path) -> list[Study]:
     problems: list[str] = []
     try:
         series, problems = find_series_and_damage(entry)
+        n_below = Counter(place for found in series for place in (found.folder, *found.folder.parents))
         for found in series:
             try:
                 study = _series_study(found.series_uid, found.folder)
-                studies.append(replace(study, n_images=len(found.frames)))
+                is_among_others = n_below[found.folder] > 1
+                studies.append(replace(study, n_images=len(found.frames), found=found if is_among_others else None))
             except StudyError as error:
                 problems.append(str(error))
     except SeriesError as error:

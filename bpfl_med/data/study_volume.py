@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from bpfl_med.data.nifti import NiftiImage, read_nifti
 from bpfl_med.data.studies import Study, StudyError
 from bpfl_med.data.volume_file import NIFTI_SUFFIXES, files_of_volume, is_volume_file
-from bpfl_med.dicom import DicomSeries, SeriesError, read_volume, select_series
+from bpfl_med.dicom import DicomSeries, SeriesError, choose_series, load_series, read_volume
 from bpfl_med.dicom.geometry import affine_of
 from bpfl_med.file_checksum import files_checksum
 
@@ -82,7 +82,14 @@ def load_study(study: Study, *, allow_gaps: bool = False, volume_index: int | No
 
 
 def _load_series(study: Study, allow_gaps: bool) -> StudyVolume:
-    series = select_series(study.path, study.series_uid, allow_gaps)
+    found = study.found or choose_series(study.path, study.series_uid)
+    if study.n_images not in (None, len(found.frames)):
+        raise StudyError(
+            f"{study.path}: the series {found.series_uid} had {study.n_images} images when it was found and has "
+            f"{len(found.frames)} now; run again when it is there as a whole"
+        )
+    series = load_series(found, allow_gaps)
+    study = replace(study, n_images=len(found.frames), found=None)
     if len(set(series.files)) > 1 and max(series.frame_numbers) > 1:
         raise SeriesError(
             f"{series.files[0]}: is one of {len(set(series.files))} multi-frame files of its series, to which no "

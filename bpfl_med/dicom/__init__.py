@@ -1,6 +1,13 @@
 """DICOM: series of images -> volumes with a checked geometry."""
 
-from bpfl_med.dicom.discovery import FoundSeries, find_series, find_series_and_damage, load_series, select_series
+from bpfl_med.dicom.discovery import (
+    FoundSeries,
+    choose_series,
+    find_series,
+    find_series_and_damage,
+    load_series,
+    select_series,
+)
 from bpfl_med.dicom.series import DicomSeries, NoSeriesError, SeriesError
 from bpfl_med.dicom.volume import read_volume
 
@@ -9,6 +16,7 @@ __all__ = [
     "FoundSeries",
     "NoSeriesError",
     "SeriesError",
+    "choose_series",
     "find_series",
     "find_series_and_damage",
     "load_series",

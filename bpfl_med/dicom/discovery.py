@@ -111,9 +111,18 @@ def find_series_and_damage(path: str | Path) -> tuple[list[FoundSeries], list[st
         if (file.parent, True) in like_slices:
             left_out[_NOT_DICOM] -= 1
             damaged.append(_Damaged(file, "the file is not DICOM, though it is named like the slices beside it", ""))
+    in_folder: dict[Path, set[str]] = defaultdict(set)
+    for uid, some in frames.items():
+        for folder in {f.path.parent for f in some}:
+            in_folder[folder].add(uid)
+    damaged_of: dict[str, list[_Damaged]] = defaultdict(list)
     others: dict[Path, list[_Damaged]] = defaultdict(list)
     for damage in damaged:
-        if not any(_concerns(damage, some) for some in frames.values()):
+        # A file without a readable UID may belong to any of the series that it lies among.
+        concerned = {damage.series_uid} & frames.keys() if damage.series_uid else in_folder[damage.path.parent]
+        for uid in concerned:
+            damaged_of[uid].append(damage)
+        if not concerned:
             others[damage.path.parent].append(damage)
     left_out["damaged files that belong to none of the series"] += sum(map(len, others.values()))
     series = [
@@ -121,7 +130,7 @@ def find_series_and_damage(path: str | Path) -> tuple[list[FoundSeries], list[st
             series_uid=uid,
             modality=frames[uid][0].modality,
             frames=tuple(frames[uid]),
-            damaged=tuple((d.path, d.reason) for d in damaged if _concerns(d, frames[uid])),
+            damaged=tuple((d.path, d.reason) for d in damaged_of[uid]),
             left_out=tuple(sorted((+left_out).items())),
         )
         for uid in sorted(frames)
@@ -168,18 +177,23 @@ def select_series(path: str | Path, series_uid: str | None = None, allow_gaps: b
         SeriesError: there is no image, no such series, or more than one to choose from (the text lists them); or the
             files of the series make no true volume.
     """
+    return load_series(choose_series(path, series_uid), allow_gaps)
+
+
+def choose_series(path: str | Path, series_uid: str | None = None) -> FoundSeries:
+    """Find the series that is asked for, or the only one, as :func:`select_series` does, without any check of it."""
     found = find_series(path)
     if series_uid is not None:
         chosen = [series for series in found if series.series_uid == series_uid]
         if not chosen:
             raise SeriesError(f"{path}: no image series {series_uid}; there are {_listing(found)}")
-        return load_series(chosen[0], allow_gaps)
+        return chosen[0]
     if len(found) > 1:
         raise SeriesError(
             f"{path}: {len(found)} image series, so choose one by its UID (--series, in a bundle run --series_uid) "
             f"or all (--all, --take_all): {_listing(found)}"
         )
-    return load_series(found[0], allow_gaps)
+    return found[0]
 
 
 @dataclass(frozen=True)
@@ -250,13 +264,6 @@ def _series_uid_of(file: Path) -> str:
         return str(header.get("SeriesInstanceUID", ""))
     except Exception:  # a damaged header fails in any way
         return ""
-
-
-def _concerns(damaged: _Damaged, frames: list[Frame]) -> bool:
-    """Whether a damaged file belongs to a series, or lies among its files and may belong to it."""
-    if damaged.series_uid:
-        return damaged.series_uid == frames[0].series_uid
-    return damaged.path.parent in {f.path.parent for f in frames}
 
 
 def _nothing_found(root: Path, damaged: list[_Damaged], left_out: Counter[str]) -> SeriesError:

@@ -35,7 +35,7 @@ _PHASE_KEYWORDS = (
 _DERIVED_STORAGE = ("Segmentation", "Parametric Map", "Dose", "Presentation State", "Real World Value", "Fiducials")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One image plane of one DICOM file, as its header describes it. Values that are absent are None or empty.
 

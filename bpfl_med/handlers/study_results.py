@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from ignite.engine import Engine, Events
 
-from bpfl_med.atomic_files import remove_unfinished, replaced_folder, write_json
+from bpfl_med.atomic_files import check_writable, remove_unfinished, replaced_folder, write_json
 from bpfl_med.data.studies import Study
 from bpfl_med.data.study_volume import StudyVolume
 from bpfl_med.dicom.algorithm import Algorithm
@@ -55,7 +55,7 @@ class StudyResult:
 
 
 _OF_ONE_RUN = ("black_and_white", "computed_by")  # of the study, and of the machine, which rounds in its own way
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}  # no later study could be written either
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 StudyWriter = Callable[[Path, StudyResult], None]
 """Writes files of one kind into a study's folder."""
@@ -142,7 +142,7 @@ class StudyResults:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._write_or_report)
 
     def _write_or_report(self, engine: Engine) -> None:
-        """Let one study whose tags a writer cannot use be a failure of its own, and a full disk the end of the run."""
+        """Let a study whose tags a writer cannot use be a failure of its own, and a lost folder the end of the run."""
         volume: StudyVolume = engine.state.output["image"]
         prediction: VolumePrediction | None = engine.state.output["pred"]
         if prediction is None:  # the study could not be read or scored
@@ -150,11 +150,21 @@ class StudyResults:
         try:
             engine.state.result = self._write(volume, prediction)
         except Exception as error:
-            is_full = isinstance(error, OSError) and error.errno in _FULL
-            if is_full or not engine.keep_going:
+            if isinstance(error, OSError):
+                self._refuse_lost_folder(error)
+            if not engine.keep_going:
                 raise
             what = "its results cannot be written"
             engine.tell_failure(failure_sentence(error, volume.study.path, what))
+
+    def _refuse_lost_folder(self, error: OSError) -> None:
+        """Raise if no later study could be written either, because there is no room or the folder is gone."""
+        if error.errno in _FULL:
+            raise OSError(
+                f"Nothing more can be written to {self.output_dir} ({error.strerror}); make room there and run again "
+                "with resume"
+            ) from error
+        check_writable(self.output_dir)
 
     def _write(self, volume: StudyVolume, prediction: VolumePrediction) -> StudyResult:
         threshold = self._threshold_of(prediction)

@@ -208,13 +208,15 @@ def test_all_studies_are_scored_and_a_bad_one_is_one_line(tmp_path, capfd):
     write_truncated(tmp_path / "in/b.nii.gz")
     write_series(tmp_path / "in/d", kind="no_spacing")
     phantom = write_series(tmp_path / "in/e", kind="single_slice")
-    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 2
+    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 3
     said = capfd.readouterr()
     first, second = said.err.splitlines()
     assert re.match(r"bpfl-med: \S+/in/b\.nii\.gz: cut short", first)
     assert re.match(r"bpfl-med: \S+/in/d/image001\.dcm.*: no PixelSpacing", second)
     names = {"a", "c", phantom.series_uid}
-    assert {Path(line.split(": ")[0]).name for line in said.out.splitlines()} == names
+    *results, last = said.out.splitlines()
+    assert {Path(line.split(": ")[0]).name for line in results} == names
+    assert last == f"{tmp_path}/out: 3 of 5 studies have results, 2 could not be used"
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
     for name, seed in [("a", 0), ("c", 1)]:
         result = Result(tmp_path / "out" / name)

@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 from study_runs import Result, predict, save_nifti
 
+from bpfl_med.data import StudyVolume, load_study
+from bpfl_med.data.studies import Study
 from bpfl_med.demo.dicom_phantoms import write_series
+from bpfl_med.dicom.files import read_header
 
 N_STUDIES = 12
 
@@ -105,6 +108,38 @@ def test_a_series_that_was_still_being_sent_is_scored_anew(tmp_path, capsys):
     records = [json.loads(path.read_text()) for path in (tmp_path / "out").glob("*/result.json")]
     assert [(record["input"]["n_images"], record["input"]["shape"][2]) for record in records] == [(24, 24)] * 2
     assert sum(modified(tmp_path / "out")[path] == stamp for path, stamp in before.items()) == len(before) / 2
+
+
+def test_a_series_that_lost_an_image_since_it_was_found_is_refused(tmp_path, monkeypatch, capfd):
+    write_series(tmp_path / "in/1", seed=1)
+    first = sorted((tmp_path / "in/1").iterdir())[0]
+
+    def lose_image(study: Study, **settings: object) -> StudyVolume:
+        first.unlink()
+        return load_study(study, **settings)
+
+    monkeypatch.setattr("bpfl_med.transforms.load_study.load_study", lose_image)
+    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 3
+    assert "had 24 images when it was found and has 23 now; run again" in capfd.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_headers_of_a_folder_with_many_series_are_read_once(tmp_path, monkeypatch):
+    for seed in (1, 2, 3):
+        write_series(tmp_path / f"apart/{seed}", seed=seed)
+        for file in (tmp_path / f"apart/{seed}").iterdir():
+            (tmp_path / "flat").mkdir(exist_ok=True)
+            file.rename(tmp_path / f"flat/{seed}_{file.name}")
+    read = []
+
+    def count(file: Path) -> object:
+        read.append(file)
+        return read_header(file)
+
+    monkeypatch.setattr("bpfl_med.dicom.discovery.read_header", count)
+    assert predict(tmp_path / "flat", tmp_path / "out", "--all") == 0
+    assert len(read) == len(set(read)) == 3 * 24
+    assert len(list((tmp_path / "out").iterdir())) == 3
 
 
 @pytest.fixture(scope="module")

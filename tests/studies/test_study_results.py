@@ -25,6 +25,7 @@ from bpfl_med.dicom import select_series
 from bpfl_med.dicom.terms import DISPLAY_COLOR
 from bpfl_med.handlers import StudyResults
 from bpfl_med.handlers.study_writers import DicomSegmentation
+from bpfl_med.inferers import VolumeInferer
 
 
 def settings(**changes: object) -> dict[str, object]:
@@ -169,7 +170,7 @@ def test_an_empty_seg_is_valid(tmp_path, shared):
     assert done.returncode == 0, done.stdout
 
 
-def break_second(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+def break_second(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     """Let the SEG of the second study fail when its other files have been written."""
     original, calls = DicomSegmentation.__call__, []
 
@@ -191,7 +192,7 @@ def three_studies(root: Path) -> None:
 def test_a_study_that_cannot_be_written_is_one_line_and_leaves_nothing(error, tmp_path, monkeypatch, capfd):
     three_studies(tmp_path / "in")
     break_second(monkeypatch, error)
-    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 2
+    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 3
     kind = type(error).__name__
     expected = f"bpfl-med: {tmp_path}/in/b.nii: its results cannot be written ({kind}); see --debug\n"
     assert capfd.readouterr().err == expected
@@ -203,9 +204,10 @@ def test_what_an_earlier_run_wrote_is_not_said_of_a_study_that_failed(tmp_path, 
     assert predict(tmp_path / "in", tmp_path / "out", "--all") == 0
     capfd.readouterr()
     break_second(monkeypatch, KeyError("tag"))
-    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 2
-    said = [line.split(": ")[0] for line in capfd.readouterr().out.splitlines()]
-    assert said == [f"{tmp_path}/out/{name}" for name in "ac"]
+    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 3
+    *said, last = capfd.readouterr().out.splitlines()
+    assert [line.split(": ")[0] for line in said] == [f"{tmp_path}/out/{name}" for name in "ac"]
+    assert last == f"{tmp_path}/out: 2 of 3 studies have results, 1 could not be used"
 
 
 def test_a_full_disk_ends_the_run_with_all_that_was_said(tmp_path, monkeypatch, capfd):
@@ -216,8 +218,34 @@ def test_a_full_disk_ends_the_run_with_all_that_was_said(tmp_path, monkeypatch, 
     assert predict(tmp_path / "in", tmp_path / "out", "--all") == 2
     first, second = capfd.readouterr().err.splitlines()
     assert "in/a.nii" in first
-    assert "No space left on device" in second
+    reason = "(No space left on device); make room there and run again with resume"
+    assert second == f"bpfl-med: Nothing more can be written to {tmp_path}/out {reason}"
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["b"]
+
+
+def test_a_lost_output_folder_ends_the_run(tmp_path, monkeypatch, capfd):
+    three_studies(tmp_path / "in")
+    original, scored = VolumeInferer.__call__, []
+
+    def lose_folder(self: VolumeInferer, inputs: StudyVolume, *args: object, **kwargs: object) -> object:
+        scored.append(inputs.study.name)
+        if len(scored) == 2:
+            (tmp_path / "out").rename(tmp_path / "elsewhere")
+            (tmp_path / "out").write_text("no folder")
+        return original(self, inputs, *args, **kwargs)
+
+    monkeypatch.setattr(VolumeInferer, "__call__", lose_folder)
+    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 2
+    assert scored == ["a", "b"], "the third is not scored for nothing"
+    assert capfd.readouterr().err.startswith(f"bpfl-med: Nothing can be written to {tmp_path}/out (")
+
+
+def test_an_interrupted_run_says_so_in_one_line(tmp_path, monkeypatch, capfd):
+    three_studies(tmp_path / "in")
+    break_second(monkeypatch, KeyboardInterrupt())
+    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 130
+    assert capfd.readouterr().err == "bpfl-med: interrupted; what was written is whole\n"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +267,7 @@ def test_an_error_of_another_library_is_told_without_its_text(error, sentence, t
         raise error
 
     monkeypatch.setattr("bpfl_med.transforms.load_study.load_study", fail)
-    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 2
+    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 3
     said = capfd.readouterr().err
     assert said.count(sentence) == 3
     assert "patient's name" not in said
