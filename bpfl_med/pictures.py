@@ -18,7 +18,8 @@ from PIL import Image
 _PREDICTED = {"colors": "#E69F00", "linestyles": "solid", "linewidths": 1.2}
 _TRUE = {"colors": "#56B4E9", "linestyles": "dashed", "linewidths": 1.2}
 _INCHES, _DPI = 3.2, 100
-_ABOVE, _BELOW, _GAP, _SCALE = 0.62, 0.4, 0.06, 0.56  # inches
+_ABOVE, _BELOW, _GAP = 0.62, 0.4, 0.06  # inches, for titles, the footer, and between panels
+_BAR, _SCALE = 0.12, 0.56  # inches, of a colour scale without and with its numbers and label
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def _axes(figure: Figure, panels: Sequence[Panel]) -> Iterator[tuple[Any, Any]]:
         axes, scale = figure.add_axes(place), None
         left += side + _GAP
         if panel.overlay is not None:
-            scale = figure.add_axes((left / width, place[1], 0.12 / width, place[3]))
+            scale = figure.add_axes((left / width, place[1], _BAR / width, place[3]))
             left += _SCALE
         yield axes, scale
 
