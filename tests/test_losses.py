@@ -240,6 +240,11 @@ class TestAllTerms:
         assert float(textbook) != pytest.approx(float(default.prompt_flow))
 
 
+def test_a_report_tells_all_settings_of_the_loss() -> None:
+    changed = {"kl_weight": 0.5, "released_kl": False, "orthogonal": False, "gamma": 1.0}
+    assert BayesPFLLoss(**changed).settings == changed
+
+
 def test_sums_over_pixels_are_not_made_in_bfloat16() -> None:
     logits, mask = draw(2, 2, 64, 64).bfloat16(), (draw(2, 1, 64, 64, seed=1) > 1).float()
     nothing = PromptSamples(None, None, None)

@@ -141,6 +141,32 @@ def test_the_same_images_need_no_remark_and_unknown_ones_get_one(tmp_path):
     )
 
 
+def test_as_many_images_of_another_split_are_not_the_same(tmp_path):
+    write_report(tmp_path / "a/colons", "colons", (4, 5), {"pixel_aupro": 0.5})
+    assert compare(read_results(tmp_path), PUBLISHED).remarks == (
+        "colons: ours are of 9 images (4 normal, 5 abnormal), published ones of 9 (0 normal, 9 abnormal): "
+        "NOT COMPARABLE.",
+    )
+
+
+def test_images_that_were_left_out_are_counted(results):
+    path = results / "a/heads/metrics.json"
+    report = json.loads(path.read_text())
+    report["dataset"]["skipped"] = ["no/1.jpg", "yes/2.jpg"]
+    path.write_text(json.dumps(report))
+    assert compare(read_results(results), PUBLISHED).protocols[0].endswith("; seed 333; 2 images left out")
+
+
+def test_a_metric_of_zero_is_a_number(tmp_path):
+    write_report(tmp_path / "a/colons", "colons", (0, 9), {"pixel_aupro": 0.0, "pixel_ap": None})
+    assert "| **Net on ViT** | - / 0.0 / - / - |" in markdown(compare(read_results(tmp_path), PUBLISHED))
+
+
+def test_a_name_with_a_bar_does_not_end_its_cell(tmp_path):
+    write_report(tmp_path / "a", "heads|necks", (4, 5), {"image_auroc": 0.5})
+    assert r"| Method | heads\|necks |" in markdown(compare(read_results(tmp_path), PUBLISHED))
+
+
 def test_latex(comparison):
     text = latex(comparison)
     lines = text.splitlines()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from bundle_files import BUNDLE, small_network
+from bundle_files import BUNDLE, REPOSITORY, small_network
 from monai.bundle import ConfigParser
+
+from bpfl_med.networks import BayesPFL
 
 INFERENCE = {
     "n_samples": 10,
@@ -74,6 +77,18 @@ def test_settings_of_the_backbone_reach_it(setting: str, value: str) -> None:
     assert getattr(small_network(**{setting: value}).backbone, setting) == value
 
 
+def test_the_network_alone_has_the_same_defaults() -> None:
+    defaults = {name: parameter.default for name, parameter in inspect.signature(BayesPFL).parameters.items()}
+    paper = {"n_prompts": 3, "context_length": 5, "state_length": 5, "n_flows": 10, "n_samples": 10, "seed": 333}
+    assert {name: defaults[name] for name in paper} == paper
+
+
 @pytest.mark.parametrize(("setting", "value"), [("seed", 7), ("n_samples", 3)])
 def test_settings_of_the_sampling_reach_the_network(setting: str, value: int) -> None:
     assert getattr(small_network(**{setting: value}), setting) == value
+
+
+@pytest.mark.parametrize("name", ["visa", "meta_json"])
+def test_a_training_for_other_sets_is_validated_on_five_categories_of_mvtec(name: str) -> None:
+    config = ConfigParser.load_config_file(REPOSITORY / f"configs/training/{name}.yaml")
+    assert config["val_classes"] == ["bottle", "hazelnut", "wood", "zipper", "leather"]

@@ -194,6 +194,22 @@ def test_categories_of_small_defects_are_scored_by_fewer_pixels(repository, tmp_
     assert top_k[0].keys() == {"screw"}
 
 
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_the_grey_value_above_which_a_mask_marks(repository, tmp_path, name):
+    """Masks that number defects or their kinds mark all above 0; grey edges of the others are cut in the middle."""
+    numbered = {"visa", "neu_seg", "magnetic_tile"}
+    assert parse(repository, tmp_path, f"datasets/{name}")["mask_threshold"] == (0 if name in numbered else 127)
+
+
+def test_volumes_are_read_alike_and_say_so(repository, tmp_path):
+    """Any label of a mask is a lesion; the score of a slice needs no other slice; a report names plane and limit."""
+    read = [parse(repository, tmp_path, f"datasets/{name}") for name in VOLUMES]
+    for parser in read:
+        assert (parser["lesion_above"], parser["score_protocol"]) == (0, "paper")
+        assert "'lesion_above': @lesion_above" in parser["report::settings"]
+    assert len({parser["report::settings"] for parser in read}) == 1
+
+
 @pytest.mark.parametrize("name", VOLUMES)
 def test_the_layout_of_volumes(repository, tmp_path, name):
     volume, mask = VOLUMES[name]

@@ -39,6 +39,23 @@ def test_equal_files_and_near_copies(tmp_path, phantoms):
     assert (found.n_files, found.n_pictures) == (5, 3)
 
 
+def test_every_picture_is_alike_its_copy_of_half_the_size(tmp_path, phantoms):
+    """The hash of some of them is not quite the same."""
+    copies = [tmp_path / f"{number}.png" for number in range(len(phantoms))]
+    for original, copy in zip(phantoms, copies, strict=True):
+        picture = Image.open(original)
+        picture.resize((picture.width // 2, picture.height // 2)).save(copy)
+    assert find_duplicates([*phantoms, *copies]).alike == [[number, number + 12] for number in range(12)]
+
+
+def test_copies_are_found_behind_the_first_hundreds(tmp_path, phantoms):
+    """Pictures are compared a few hundred at a time."""
+    copy = tmp_path / "copy.jpg"
+    Image.open(phantoms[1]).convert("RGB").save(copy, quality=90)
+    found = find_duplicates([*[phantoms[0]] * 256, phantoms[1], copy])
+    assert (found.alike, found.n_files, found.n_pictures) == ([[256, 257]], 3, 2)
+
+
 def test_equal_files_alone_are_no_near_copies(tmp_path, phantoms):
     copy = tmp_path / "copy.png"
     copy.write_bytes(phantoms[0].read_bytes())

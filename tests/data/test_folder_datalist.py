@@ -138,6 +138,11 @@ def test_a_mask_that_must_be_there(masked, mask):
         list_masked(masked, mask=mask, unmasked_is_normal=False)
 
 
+def test_a_picture_whose_mask_is_lost_is_normal_only_if_one_says_so(masked):
+    with pytest.raises(FileNotFoundError, match=r"/3.png has no mask that matches"):
+        masked_datalist(masked, class_name="steel", pictures=["3.png"], mask="{stem}_gt.png", mask_threshold=0)
+
+
 def test_a_mask_that_cannot_be_read(masked):
     (masked / "1_gt.png").write_bytes(b"no picture")
     with pytest.raises(PictureError, match=r"/1_gt.png cannot be read as a picture"):

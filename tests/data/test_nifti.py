@@ -14,6 +14,7 @@ from bpfl_med.data.nifti import NiftiError, read_nifti, write_like, write_volume
 
 OBLIQUE = np.array([[-1.9, 0.3, 0.1, 20.0], [0.3, 1.4, -0.5, -30.0], [0.2, 0.4, 2.9, 7.0], [0, 0, 0, 1]])
 ORTHOGONAL = np.diag([-2.0, 1.5, 3.0, 1.0])
+TILTED = ORTHOGONAL + np.array([[0, 0, 0.1, 0], *[[0] * 4] * 3])  # by 2 degrees, as a gantry may be
 SHARED = Path(__file__).parents[2].parent / "shared/data/ms_lesion_nifti"
 
 
@@ -125,6 +126,13 @@ def test_other_units_are_announced_and_converted(tmp_path, ramp, units, factor, 
     np.testing.assert_allclose(nib.load(tmp_path / "b.nii").affine, ORTHOGONAL)
 
 
+def test_the_origin_is_converted_to_mm_as_well(tmp_path, ramp):
+    affine = ORTHOGONAL.copy()
+    affine[:3, 3] = [90, -126, -72]
+    image = read_nifti(save(tmp_path / "a.nii", ramp, np.diag([0.001, 0.001, 0.001, 1]) @ affine, units="meter"))
+    np.testing.assert_allclose(image.affine, affine, rtol=1e-6)
+
+
 def test_a_header_without_codes_is_announced(tmp_path, ramp):
     image = read_nifti(save(tmp_path / "a.nii", ramp, sform=0, qform=0))
     assert image.notes == (
@@ -143,6 +151,20 @@ def test_a_conflict_of_sform_and_qform_is_announced(tmp_path, ramp):
     np.testing.assert_allclose(image.affine, ORTHOGONAL)
     write_like(image.data, image, tmp_path / "b.nii")
     np.testing.assert_allclose(nib.load(tmp_path / "b.nii").get_qform(), moved, atol=1e-5)
+
+
+def test_half_a_millimetre_is_a_conflict_of_sform_and_qform(tmp_path, ramp):
+    moved = ORTHOGONAL.copy()
+    moved[0, 3] += 0.5
+    image = read_nifti(save(tmp_path / "a.nii", ramp, qform_affine=moved))
+    assert image.notes == ("sform and qform disagree by up to 0.5 mm; the sform is used.",)
+
+
+def test_a_conflict_of_sform_and_qform_is_told_in_mm_whatever_the_unit(tmp_path, ramp):
+    moved = ORTHOGONAL.copy()
+    moved[0, 3] += 0.025  # m
+    image = read_nifti(save(tmp_path / "a.nii", ramp, qform_affine=moved, units="meter"))
+    assert image.notes[1] == "sform and qform disagree by up to 25.0 mm; the sform is used."
 
 
 def test_a_sheared_affine_is_announced_and_kept(tmp_path, ramp):
@@ -179,11 +201,25 @@ def test_outputs_keep_the_grid_and_drop_text_and_extensions(tmp_path, ramp, kind
         assert b"Doe^Jane" not in gzip.decompress((tmp_path / "b.nii.gz").read_bytes())
 
 
+def test_no_free_text_and_no_display_range_of_the_input_stays(tmp_path, ramp):
+    """Short fields can hold a name as well, and a mask shown with the range of its scan is black."""
+    image = nib.Nifti1Image(ramp, ORTHOGONAL)
+    for field in ("descrip", "aux_file", "intent_name", "db_name", "data_type"):
+        image.header[field] = b"Doe^Jane"
+    image.header["cal_min"], image.header["cal_max"] = 100, 1000
+    nib.save(image, tmp_path / "a.nii")
+    write_like((ramp > 50).astype(np.uint8), read_nifti(tmp_path / "a.nii"), tmp_path / "b.nii")
+    assert b"Doe" not in (tmp_path / "b.nii").read_bytes()
+    header = nib.load(tmp_path / "b.nii").header
+    assert (header["cal_min"], header["cal_max"]) == (0, 0)
+
+
 def test_the_same_data_give_the_same_bytes_and_nothing_half_written_stays(tmp_path, ramp):
     like = read_nifti(save(tmp_path / "a.nii", ramp))
     write_like(ramp, like, tmp_path / "one.nii.gz")
     write_like(ramp, like, tmp_path / "two.nii.gz")
     assert (tmp_path / "one.nii.gz").read_bytes() == (tmp_path / "two.nii.gz").read_bytes()
+    assert (tmp_path / "one.nii.gz").read_bytes()[4:8] == bytes(4)  # gzip's field for the time of writing
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.nii", "one.nii.gz", "two.nii.gz"]
 
 
@@ -197,7 +233,7 @@ def test_wrong_shapes_types_and_values_are_refused(tmp_path, ramp):
         write_like(np.full_like(ramp, np.nan), like, tmp_path / "b.nii")
 
 
-@pytest.mark.parametrize(("affine", "qform"), [(ORTHOGONAL, 1), (OBLIQUE, 0)])
+@pytest.mark.parametrize(("affine", "qform"), [(ORTHOGONAL, 1), (OBLIQUE, 0), (TILTED, 0)])
 def test_a_volume_in_scanner_coordinates(tmp_path, ramp, affine, qform):
     write_volume(ramp, affine, tmp_path / "a.nii.gz")
     written = nib.load(tmp_path / "a.nii.gz")

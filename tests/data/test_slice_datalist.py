@@ -113,6 +113,20 @@ def test_slices_are_written_once_and_anew_if_files_or_settings_change(root, tmp_
     assert all(one != other for one, other in zip(written(), before, strict=True))
 
 
+def test_other_masks_and_grey_levels_make_other_slices(root, tmp_path):
+    """Slices of an earlier run must not be taken for those that are asked for."""
+    folder = tmp_path / "slices"
+    assert sum(item["label"] for item in list_slices(root, folder)) == 4
+    mask = np.zeros((10, 12, 6), np.uint8)
+    mask[4, 4, 2], mask[4, 4, 3] = 1, 2
+    save_volume(root / "p1/lesion.nii.gz", mask)
+    marked = [np.asarray(Image.open(item["mask"])) for item in list_slices(root, folder) if item["mask"]]
+    assert [np.count_nonzero(picture) for picture in marked] == [1, 1, 12, 12]
+    assert sum(item["label"] for item in list_slices(root, folder, lesion_above=1)) == 3
+    dark = list_slices(root, folder, lesion_above=1, intensity=WindowIntensity([(1000, 2000)]))[0]
+    assert np.asarray(Image.open(dark["image"])).max() < 30
+
+
 def test_the_same_bytes_every_time(root, tmp_path):
     for name in ("one", "two"):
         list_slices(root, tmp_path / name)

@@ -51,6 +51,12 @@ def test_a_table_names_masks(table):
     assert [item["mask"] for item in list_table(table, mask="{mask}")] == [None, str(table / "masks/1.png")]
 
 
+def test_masks_beside_the_pictures_are_no_unlisted_pictures(table):
+    save(table / "slices/001_mask.png")
+    (table / "labels.csv").write_text("id,organ,sick,mask\n0,head,0,\n1,head,1,slices/001_mask.png\n")
+    assert [Path(item["image"]).name for item in list_table(table, mask="{mask}")] == ["000.png", "001.png"]
+
+
 @pytest.mark.parametrize(
     ("text", "changes", "error", "sentence"),
     [

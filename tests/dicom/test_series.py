@@ -211,6 +211,13 @@ def test_one_instance_compressed_and_plain_is_used_once(tmp_path):
     assert len(select_series(tmp_path).files) == 24
 
 
+def test_a_renumbered_copy_is_the_same_image(tmp_path):
+    phantom = write_series(tmp_path)
+    shutil.copy(phantom.files[3], tmp_path / "other.dcm")
+    edit(tmp_path / "other.dcm", InstanceNumber=99)
+    assert len(select_series(tmp_path).files) == 24
+
+
 def test_one_series_of_several_is_taken_by_its_uid(tmp_path):
     phantom = write_series(tmp_path, kind="mixed_series")
     assert sorted(len(found.frames) for found in find_series(tmp_path)) == [8, 24]
@@ -305,6 +312,16 @@ def test_a_slice_whose_values_are_no_hu_among_others_is_refused(tmp_path, tag):
         select_series(tmp_path)
 
 
+def test_slices_of_mr_may_differ_in_having_a_rescale(tmp_path):
+    phantom = write_series(tmp_path)
+    for file in phantom.files:
+        edit(file, Modality="MR", RescaleSlope=1, RescaleIntercept=0)
+    dataset = pydicom.dcmread(phantom.files[7])
+    del dataset.RescaleSlope, dataset.RescaleIntercept
+    dataset.save_as(phantom.files[7])
+    assert len(select_series(tmp_path).files) == 24
+
+
 def test_a_series_that_was_thinned_evenly_is_noted(tmp_path):
     for file in write_series(tmp_path).files[1::2]:
         file.unlink()
@@ -322,6 +339,37 @@ def test_a_damaged_slice_without_an_ending_is_refused_and_a_text_beside_slices_i
     slice_file.write_bytes(slice_file.read_bytes()[:100])
     with pytest.raises(SeriesError, match=r"image024: the file is not DICOM, though it is named like the slices"):
         select_series(tmp_path)
+    slice_file.write_bytes(b"")
+    with pytest.raises(SeriesError, match=r"image024: the file is not DICOM, though it is named like the slices"):
+        select_series(tmp_path)
+
+
+@pytest.mark.parametrize("ending", [".dcm", ".DIC", ".dicom", ".IMA"])
+def test_a_damaged_slice_with_an_ending_of_dicom_is_refused(tmp_path, ending):
+    last = write_series(tmp_path).files[-1]
+    last.write_bytes(last.read_bytes()[:100])
+    last.rename(last.with_suffix(ending))
+    with pytest.raises(SeriesError, match=rf"image024{ending}: the file is not DICOM, though it is named so"):
+        select_series(tmp_path)
+
+
+def test_a_damaged_slice_with_a_number_for_an_ending_is_refused(tmp_path):
+    files = [file.rename(tmp_path / f"ct.{i:03}") for i, file in enumerate(write_series(tmp_path).files)]
+    files[-1].write_bytes(files[-1].read_bytes()[:100])
+    with pytest.raises(SeriesError, match=r"ct\.023: the file is not DICOM, though it is named like the slices"):
+        select_series(tmp_path)
+
+
+def test_an_image_without_a_size_is_damaged(tmp_path):
+    edit(write_series(tmp_path).files[-1], Rows=0)
+    with pytest.raises(SeriesError, match=r"image024\.dcm: the image has no Rows and Columns"):
+        select_series(tmp_path)
+
+
+@pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
+def test_a_series_is_described_by_its_plane(tmp_path, plane):
+    write_series(tmp_path, kind=plane)
+    assert f"64 x 48, {plane}, " in find_series(tmp_path)[0].description
 
 
 def test_folders_behind_links_are_read_and_a_loop_ends(tmp_path):
@@ -356,10 +404,11 @@ def test_one_slice_that_differs_a_little_is_told(tmp_path, keyword, value):
         select_series(tmp_path)
 
 
-def test_half_a_percent_is_another_spacing(tmp_path):
+@pytest.mark.parametrize("factor", [1.005, 1.0005])
+def test_half_a_percent_or_permille_is_another_spacing(tmp_path, factor):
     phantom = write_series(tmp_path)
     rows, columns = pydicom.dcmread(phantom.files[4]).PixelSpacing
-    edit(phantom.files[4], PixelSpacing=[rows * 1.005, columns])
+    edit(phantom.files[4], PixelSpacing=[rows * factor, columns])
     with pytest.raises(SeriesError, match=r"image005\.dcm: another PixelSpacing"):
         select_series(tmp_path)
 
@@ -379,6 +428,19 @@ def test_overview_images_are_left_out(tmp_path, kind):
     for file in localisers:
         edit(file, ImageType=["ORIGINAL", "PRIMARY", kind])
     assert select_series(tmp_path).shape == (24, 64, 48)
+
+
+def test_a_series_of_nothing_but_overviews_is_read(tmp_path):
+    for file in write_series(tmp_path).files:
+        edit(file, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    assert select_series(tmp_path).shape == (24, 64, 48)
+
+
+def test_slices_without_an_identity_are_told_as_such(tmp_path):
+    for file in write_series(tmp_path).files:
+        edit(file, SOPInstanceUID="")
+    with pytest.raises(SeriesError, match=r"image001\.dcm, .* and 21 more: no SOPInstanceUID"):
+        select_series(tmp_path)
 
 
 @pytest.mark.parametrize(

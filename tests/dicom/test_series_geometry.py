@@ -19,6 +19,14 @@ def stack_of(heights, x=0.0):
     return stack_slices(np.stack([np.broadcast_to(x, heights.shape), 0 * heights, heights], axis=1), AXIAL)
 
 
+def edit(file, **values):
+    """Change attributes of a DICOM file in its place."""
+    dataset = pydicom.dcmread(file)
+    for keyword, value in values.items():
+        setattr(dataset, keyword, value)
+    dataset.save_as(file)
+
+
 def heights_of(steps):
     return np.concatenate([[0.0], np.cumsum(steps)])
 
@@ -32,6 +40,7 @@ def heights_of(steps):
         ([5, 10, 10, 5, 5, 5], [0, 1, 1, 0, 0, 0]),  # every other one lost, twice
         ([5.01, 4.98, 10.02, 5, 5.02], [0, 0, 1, 0, 0]),  # positions that jitter
         ([5, 5, 5, 5, 10, 10, 10, 10], [0] * 8),  # head CT in two blocks
+        ([5] * 5 + [10] * 3, [0] * 8),  # the second block as short as one can be
         ([2.5] * 6 + [5] * 3 + [10] * 5, [0] * 14),  # in three
         ([5, 5, 5, 7.5, 10, 10, 10], [0] * 7),  # blocks that touch
         ([5, 5, 5, 5, 10, 10, 20, 10, 10, 10], [0] * 6 + [1] + [0] * 3),  # a gap in the second block
@@ -82,6 +91,35 @@ def test_a_tilt_is_a_line_and_a_shift_is_off_it(x, tilt, shifted):
 def test_slices_at_one_position_are_found_whatever_the_step():
     assert same_position(stack_of([0, 0, 5, 5])).tolist() == [True, False, True]
     assert not same_position(stack_of([0, 0.1, 0.2])).any()
+
+
+def test_a_slice_almost_at_the_place_of_another_is_at_its_position():
+    assert same_position(stack_of([0, 0.2, 5, 10, 15])).tolist() == [True, False, False, False]  # mm
+
+
+def test_a_stack_that_bows_has_no_slice_in_its_place():
+    """Its ends lie on the line and most steps agree with their middle, so no few slices can be named: all are told."""
+    bow = [0, 0.04, 0.08, 0.12, 0.15, 0.12, 0.08, 0.04, 0]  # mm
+    assert tilt_and_shifted(stack_of(np.arange(9) * 5.0, bow), pixel=1.0)[1].all()
+
+
+def test_an_offset_below_tolerance_does_not_shear_the_affine(tmp_path):
+    last = write_series(tmp_path).files[-1]
+    x, y, z = pydicom.dcmread(last).ImagePositionPatient
+    edit(last, ImagePositionPatient=[x + 0.05, y, z])  # mm
+    series = select_series(tmp_path)
+    assert series.notes == ()
+    np.testing.assert_allclose(series.affine[:3, 2], [0, 0, 6], atol=1e-12)
+
+
+def test_a_shift_is_held_against_the_smaller_side_of_a_pixel(tmp_path):
+    phantom = write_series(tmp_path)
+    for file in phantom.files:
+        edit(file, PixelSpacing=[0.2, 4.0])
+    x, y, z = pydicom.dcmread(phantom.files[4]).ImagePositionPatient
+    edit(phantom.files[4], ImagePositionPatient=[x, y + 0.08, z])  # mm: 40 % of a pixel
+    with pytest.raises(SeriesError, match=r"image005\.dcm: shifted inside the slice plane"):
+        select_series(tmp_path)
 
 
 def test_uneven_spacing_is_taken_without_an_affine(tmp_path):

@@ -146,6 +146,15 @@ def test_noise_below_air_is_no_padding(tmp_path):
     assert read_volume(select_series(tmp_path)).min() == -1400
 
 
+@pytest.mark.parametrize(("modality", "unit"), [("MR", "HU"), ("CT", "US")])
+def test_low_values_that_are_no_hounsfield_units_are_kept(tmp_path, modality, unit):
+    for file in write_series(tmp_path).files:
+        dataset = pydicom.dcmread(file)
+        dataset.Modality, dataset.RescaleType, dataset.RescaleIntercept = modality, unit, -3000
+        dataset.save_as(file)
+    assert read_volume(select_series(tmp_path)).min() == -2976
+
+
 def test_other_pixels_than_the_header_says_are_refused(tmp_path, monkeypatch):
     write_series(tmp_path)
     series = select_series(tmp_path)

@@ -97,3 +97,8 @@ def test_a_class_that_defines_nothing_has_no_part_in_the_mean():
     undefined = resampled_metrics([0.1, 0.2], [1, 1], rng=rng, n_resamples=5)
     np.testing.assert_array_equal(mean_resamples({"a": defined, "b": undefined})["ap"], defined["ap"])
     assert percentile_intervals(mean_resamples({"b": undefined}), confidence=0.9).bounds["ap"] is None
+
+
+def test_the_resamples_left_out_are_those_of_the_metric_that_misses_most():
+    resamples = {"pixel_ap": np.array([np.nan, np.nan, 0.5]), "image_ap": np.array([0.1, 0.2, np.nan])}
+    assert percentile_intervals(resamples, confidence=0.9).n_skipped == 2

@@ -23,6 +23,10 @@ def test_top_k_mean_of_a_small_map_takes_all_of_it():
     torch.testing.assert_close(top_k_mean(maps), maps.mean((-2, -1)))
 
 
+def test_the_released_program_takes_2000_pixels():
+    assert top_k_mean(torch.arange(3000.0).reshape(50, 60)) == torch.arange(1000.0, 3000.0).mean()
+
+
 def test_top_k_mean_needs_a_pixel():
     with pytest.raises(ValueError, match="must be at least 1, got 0"):
         top_k_mean(torch.zeros(2, 2), 0)

@@ -23,6 +23,13 @@ def test_moments_are_those_of_all_maps(pairs_at_a_time: int, logits: torch.Tenso
     torch.testing.assert_close(deviation[:, 0].double(), torch.std(maps, dim=1, correction=0), rtol=0, atol=1e-6)
 
 
+def test_moments_of_half_precision_are_summed_in_float32(logits: torch.Tensor) -> None:
+    same = logits[:, :, :1].expand(-1, -1, 300, -1, -1).bfloat16()
+    mean, deviation = anomaly_map_moments(same, 5, chunk_bytes=1)
+    assert mean.dtype == deviation.dtype == torch.float32
+    assert deviation.max() < 1e-6
+
+
 def test_a_memory_aim_below_one_pair_still_works(logits: torch.Tensor) -> None:
     mean, _ = anomaly_map_moments(logits, 5, chunk_bytes=1)
     assert mean.shape == (2, 1, 5, 5)

@@ -101,6 +101,26 @@ class TestSeed:
         assert (network.n_samples, network.seed) == (5, 8)
         assert all(map(torch.equal, network.noise, expected))
 
+    def test_training_starts_from_the_released_weights_distributions(self, backbone: CLIPBackbone) -> None:
+        network = self.build(backbone, 1)
+        bank, flow = network.prompt_bank, network.prompt_flow
+        expected = [  # mean and standard deviation
+            (bank.context, 0, 0.02),
+            (bank.normal_state, 0.5, 0.02),
+            (bank.abnormal_state, -0.5, 0.02),
+            (network.cross_attention.patch_projection, 0, 0.02),
+            (network.text_score.text_projection.weight, 0, 0.02),
+            (flow.context.w.weight, 0, 0.02),
+            *((part, 0, 1) for part in (flow.normal.u, flow.normal.w, flow.abnormal.u, flow.abnormal.w)),
+        ]
+        for weight, mean, std in expected:
+            assert weight.mean().item() == pytest.approx(mean, abs=std / 5)
+            assert weight.std().item() == pytest.approx(std, rel=0.15)
+        for layer in (network.text_score.image_projection, flow.context.u, flow.state_base.mean[0]):
+            assert not layer.bias.any()
+        for log_temperature in (network.log_temperature_pixel, network.log_temperature_image):
+            assert log_temperature.exp().item() == pytest.approx(1 / 0.07)
+
     def test_the_three_kinds_of_noise_differ(self) -> None:
         noise = PromptNoise.draw(4, 1000, seed=0)
         correlations = torch.corrcoef(torch.stack(noise).flatten(1)) - torch.eye(3)
@@ -205,6 +225,15 @@ class TestTrainingOutput:
         assert output.class_logits.shape == (3, 2, 2)
         assert output.text.shape == (3, 2, 2, 64)
         assert output.map_logits.shape == (2, 3, 24, 24)
+
+    def test_noise_of_every_image_is_no_draw_that_images_share(
+        self, make_network: Callable[..., BayesPFL], images: Draw
+    ) -> None:
+        """An image-agnostic context too: its loss is the mean over the images' own draws."""
+        network = make_network(context_distribution="image_agnostic")
+        noise = PromptNoise(torch.zeros(3, 1, 64), torch.zeros(1, 64), torch.zeros(1, 64))
+        samples = network.training_output(network.encode_image(images(3)), NAMES, noise, prompt_index=1).samples
+        assert [part.shared for part in samples] == [False, True, True]
 
     @pytest.mark.parametrize("mixed_precision", [False, True])
     def test_prompts_are_sampled_in_float64(self, mixed_precision: bool, network: BayesPFL, images: Draw) -> None:

@@ -45,3 +45,9 @@ def test_the_longest_name_that_fits() -> None:
 def test_a_name_must_say_something(name: str) -> None:
     with pytest.raises(ValueError, match="must say what the image shows"):
         tokenize_class_names(["brain", name], 75)
+
+
+@pytest.mark.parametrize("name", ["<end_of_text>", "brain <start_of_text> lung"])
+def test_a_name_holds_no_token_that_would_end_the_prompt(name: str) -> None:
+    with pytest.raises(ValueError, match="must say what the image shows"):
+        tokenize_class_names([name], 75)

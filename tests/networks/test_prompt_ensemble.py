@@ -74,6 +74,11 @@ def test_the_batch_does_not_matter(network, images):
         torch.testing.assert_close(whole[1:2], single, atol=1e-5, rtol=0)
 
 
+def test_names_are_said_in_other_words_as_in_the_network_of_the_paper(network, images):
+    image = images(1, 48)
+    assert network(image, ["pcb1"]).equal(network(image, ["printed circuit board"]))
+
+
 def test_the_report_tells_prompts_and_backbone(network):
     record = network.provenance
     assert record["backbone"]["name"] == "tiny"
@@ -82,6 +87,8 @@ def test_the_report_tells_prompts_and_backbone(network):
     assert record["computed_by"] == network.backbone.computed_by
     assert network.notice.startswith("UNTRAINED CLIP backbone: the weights are random")
     other = PromptEnsemble(network.backbone, state_pairs=PAIRS[:2], templates=TEMPLATES)
+    assert other.checksum != network.checksum
+    other = PromptEnsemble(network.backbone, state_pairs=PAIRS, templates=TEMPLATES[:1])
     assert other.checksum != network.checksum
 
 

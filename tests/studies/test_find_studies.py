@@ -13,8 +13,9 @@ import pydicom
 import pytest
 from study_runs import save_nifti, small_volume
 
-from bpfl_med.data.studies import Study, StudyError, find_studies, unfinished_studies
+from bpfl_med.data.studies import Study, StudyError, check_output_apart, find_studies, unfinished_studies
 from bpfl_med.data.study_volume import load_study
+from bpfl_med.data.volume_file import files_of_volume
 from bpfl_med.demo.dicom_phantoms import write_series
 from bpfl_med.dicom import SeriesError
 
@@ -156,6 +157,32 @@ def test_the_voxels_of_a_header_are_part_of_its_checksum(tmp_path):
     assert len(sums) == 2
 
 
+def test_the_voxels_of_a_nrrd_header_are_part_of_its_checksum(tmp_path):
+    (tmp_path / "scan.nhdr").write_text("NRRD0004\ntype: uchar\ndimension: 3\nsizes: 5 4 3\ndata file: scan.raw\n")
+    (tmp_path / "scan.raw").write_bytes(bytes(60))
+    assert files_of_volume(tmp_path / "scan.nhdr") == [tmp_path / "scan.nhdr", tmp_path / "scan.raw"]
+
+
+def test_what_is_hidden_beside_studies_is_no_study(tmp_path):
+    """The system's own files: a trash folder, and the shadow that macOS gives each file on a foreign disk."""
+    path = save_nifti(tmp_path / "in/scan.nii.gz", small_volume())
+    save_nifti(tmp_path / "in/.Trashes/deleted.nii.gz", small_volume())
+    assert find_studies(tmp_path / "in", take_all=True) == [Study("scan", path, None)]
+    (tmp_path / "in/._scan.nii.gz").write_bytes(b"\0\5\x16\7")
+    (tmp_path / "in/.DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    assert find_studies(tmp_path / "in", take_all=True) == [Study("scan", path, None)]
+
+
+def test_results_do_not_go_among_the_studies_by_a_link_or_a_relative_path(tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    monkeypatch.chdir(tmp_path)
+    for output in (tmp_path / "link/out", Path("in/out"), Path("out/../in/out")):
+        with pytest.raises(StudyError, match=rf"{output}: lies in {tmp_path}/in, where the studies are"):
+            check_output_apart(output, tmp_path / "in")
+    check_output_apart(tmp_path / "out", tmp_path / "in")
+
+
 def test_nothing_to_score_is_said(tmp_path):
     with pytest.raises(StudyError, match="nothing: there is no such file or folder"):
         find_studies(tmp_path / "nothing")
@@ -214,8 +241,10 @@ def test_results_of_another_file_of_that_name_are_kept(tmp_path, resume):
         load_study(study)
 
 
-def test_a_name_that_no_file_system_allows_is_a_study_that_fails(tmp_path):
-    deep = tmp_path / "in" / ("a" * 150) / ("b" * 150)
+@pytest.mark.parametrize("letter", ["a", "ä"], ids=["300 letters", "200 letters of two bytes each"])
+def test_a_name_that_no_file_system_allows_is_a_study_that_fails(tmp_path, letter):
+    part = letter * (150 if letter == "a" else 100)
+    deep = tmp_path / "in" / part / part
     save_nifti(deep / "c.nii", small_volume())
     (study,) = unfinished_studies(find_studies(tmp_path / "in", take_all=True), tmp_path / "out", resume=False)
     with pytest.raises(StudyError, match=r"c\.nii: its folders' names are too long to name results"):

@@ -49,6 +49,8 @@ def test_three_windows_fill_the_three_channels(repository):
         centre, width = WINDOWS[name]
         expected = windowed(values, centre - width / 2, centre + width / 2)
         np.testing.assert_allclose(channels[:, channel], expected, atol=1e-6)
+    grey = intensity.grey(values, intensity.ranges(values, "CT"))
+    np.testing.assert_allclose(grey, channels[:, 0], atol=1e-6)  # the picture of the scan shows the first window
 
 
 def mr_volume() -> np.ndarray:
@@ -69,6 +71,12 @@ def test_percentiles_are_those_of_the_volumes_foreground():
     np.testing.assert_allclose(ranges, [(black, white)] * 3, rtol=1e-6)
 
 
+def test_the_preset_of_mr_leaves_out_half_a_percent_at_either_end(repository):
+    config = yaml.safe_load((repository / "configs/modalities/mr.yaml").read_text())["intensity"]
+    assert config.pop("_target_") == "bpfl_med.transforms.PercentileIntensity"
+    assert PercentileIntensity(**config).settings == {"percentiles": [0.5, 99.5]}
+
+
 def test_one_tissue_has_one_grey_level_in_all_slices():
     values = mr_volume()
     values[3, 3, :] = 1000
@@ -82,6 +90,15 @@ def test_statistics_of_a_large_volume_are_those_of_an_even_sample():
     whole = np.percentile(values[values > 250], [0.5, 99.5])
     ranges = PercentileIntensity(0.5, 99.5).ranges(values, None)
     np.testing.assert_allclose(ranges[0], whole, atol=5)
+
+
+def test_the_sample_of_a_large_volume_has_one_stride_on_all_axes():
+    """A hundred million voxels are sampled at every third of each axis, so that thin tissue is still met."""
+    column = mr_volume()[:, :, :1].reshape(600, 1, 1)
+    sample = column[::3]
+    expected = np.percentile(np.repeat(sample[sample > 250], 134 * 134), [0.5, 99.5])
+    ranges = PercentileIntensity(0.5, 99.5).ranges(np.broadcast_to(column, (600, 400, 400)), "MR")
+    np.testing.assert_allclose(ranges[0], expected, rtol=1e-6)
 
 
 def test_a_volume_without_contrast_is_refused():
