@@ -48,6 +48,8 @@ def meta_json_datalist(
             raise ValueError(f"{place} lacks {error}; an entry has img_path, mask_path, cls_name, anomaly") from error
         if label not in (0, 1):
             raise ValueError(f"{place} has anomaly {label!r}; write 0 for normal, 1 for abnormal")
+        if not isinstance(image, str):
+            raise ValueError(f"{place} has img_path {image!r}; write the path of a picture below {root}")
         if not (root / image).is_file():
             raise FileNotFoundError(f"{place} names {root / image}, which is not there")
         items.append(

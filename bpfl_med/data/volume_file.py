@@ -18,7 +18,8 @@ def is_volume_file(path: Path) -> bool:
 
 def stem(path: Path) -> str:
     """Give the name of a volume file without its ending, both of them in "a.nii.gz"."""
-    return path.name.removesuffix(".gz").rsplit(".", 1)[0]
+    is_packed = path.name.lower().endswith(".gz")
+    return path.name.rsplit(".", 2 if is_packed else 1)[0]
 
 
 def volume_name(file: Path, root: Path) -> str:

@@ -106,7 +106,7 @@ def _refuse(odd: Sequence[Frame], name: str, count: int) -> None:
 
 def _most_common(values: np.ndarray) -> np.ndarray:
     """The row that most rows equal to three decimals."""
-    rounded = [tuple(row) for row in np.round(values, 3) + 0.0]
+    rounded = [tuple(row) for row in np.round(values, 3)]
     row: np.ndarray = values[rounded.index(Counter(rounded).most_common(1)[0][0])]
     return row
 

@@ -47,6 +47,11 @@ def test_the_name_of_the_class_the_split_and_the_masks_can_be_chosen(tmp_path):
         ({"test": [1]}, ValueError, r"The list .*/meta.json has not the form"),
         ({"test": {"a": 1}}, ValueError, r"The list .*/meta.json has not the form"),
         ({"test": {"a": []}}, ValueError, r"The list .*/meta.json has no entry under 'test'"),
+        (
+            {"test": {"a": [{"img_path": None, "mask_path": "", "cls_name": "a", "anomaly": 0}]}},
+            ValueError,
+            r"Entry 1 of 'a' under 'test' in .*/meta.json has img_path None; write the path of a picture below",
+        ),
         ({"test": {"a": [{}]}}, ValueError, r"Entry 1 of 'a' under 'test' in .*/meta.json lacks 'img_path'; an entry"),
         ({"test": {"a": [entry("a/test/1.bmp", 2)]}}, ValueError, r"Entry 1 .* has anomaly 2; write 0 for normal, 1"),
         ({"test": {"a": [entry("b.bmp", 0)]}}, FileNotFoundError, r"Entry 1 .* names .*/b.bmp, which is not there"),

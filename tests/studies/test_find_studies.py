@@ -241,6 +241,13 @@ def test_results_of_another_file_of_that_name_are_kept(tmp_path, resume):
         load_study(study)
 
 
+@pytest.mark.parametrize(("file", "name"), [("a.b.nii.gz", "a.b"), ("SCAN.NII.GZ", "SCAN"), ("scan.nrrd", "scan")])
+def test_a_volume_file_names_its_results_without_its_ending(tmp_path, file, name):
+    (tmp_path / file).touch()
+    (study,) = find_studies(tmp_path / file)
+    assert study.name == name
+
+
 @pytest.mark.parametrize("letter", ["a", "ä"], ids=["300 letters", "200 letters of two bytes each"])
 def test_a_name_that_no_file_system_allows_is_a_study_that_fails(tmp_path, letter):
     part = letter * (150 if letter == "a" else 100)
