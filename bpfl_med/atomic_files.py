@@ -46,8 +46,8 @@ def check_writable(folder: str | Path) -> None:
         OSError: if the folder cannot be made or written to.
     """
     path = Path(folder).absolute()
-    place = next(ancestor for ancestor in (path, *path.parents) if ancestor.exists())
     try:
+        place = next(ancestor for ancestor in (path, *path.parents) if ancestor.exists())
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from bpfl_med.version import __version__
 
 _NETWORK = ("monai", "torch", "open_clip_torch", "numpy")
-_version = cache(version)  # it reads a file, and each study is told of it
+_version = cache(version)  # which reads a file each time, and the versions stand in every result
 
 
 def package_versions(*others: str) -> dict[str, str]:

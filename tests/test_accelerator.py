@@ -17,6 +17,7 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 
 from bpfl_med.losses import BayesPFLLoss
 from bpfl_med.metrics import smoothed, top_k_mean
+from bpfl_med.metrics.smoothing import _smoothing_matrix
 from bpfl_med.networks import BayesPFL, CLIPBackbone
 from bpfl_med.networks.clip_normalization import clip_normalize
 from bpfl_med.training import TrainingNoise
@@ -43,6 +44,7 @@ def fake_tensors(network: BayesPFL) -> Iterator[None]:
             for name, buffer in module.named_buffers(recurse=False):
                 setattr(module, name, torch.empty(buffer.shape, dtype=buffer.dtype, device=CUDA))
         yield
+    _smoothing_matrix.cache_clear()  # the fake ones
 
 
 ABLATIONS = [

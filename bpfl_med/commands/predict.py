@@ -48,7 +48,7 @@ def run(options: argparse.Namespace, failures: list[str]) -> int | None:
     """Score studies through the bundle's inference config; add a sentence for each that could not be scored.
 
     Returns:
-        3 if some of all studies could not be used and the others are done, so that a script can tell; else None.
+        3 if some of all studies could not be used and others have results, so that a script can tell; else None.
     """
     from monai.bundle import ConfigWorkflow
 
@@ -77,9 +77,10 @@ def run(options: argparse.Namespace, failures: list[str]) -> int | None:
     workflow.evaluator.run()  # not the config's `run`, which ends with an error if a study failed
     if not options.take_all:
         return None
+    n_done = n_studies - len(failures)
     failed = f", {len(failures)} could not be used" if failures else ""
-    print(f"{options.output}: {n_studies - len(failures)} of {n_studies} studies have results{failed}", flush=True)
-    return 3 if failures else None
+    print(f"{options.output}: {n_done} of {n_studies} studies have results{failed}", flush=True)
+    return 3 if failures and n_done else None
 
 
 def _say_result(engine: Engine, output: Path) -> None:

@@ -26,6 +26,7 @@ from bpfl_med.files_below import files_below
 logger = logging.getLogger(__name__)
 
 _LONGEST_NAME = 255  # bytes that file systems allow
+_MANY_SERIES = 16  # below one folder, from which on what their headers say (2.5 kB a slice) is kept until they are read
 
 
 class StudyError(ValueError):
@@ -42,7 +43,7 @@ class Study:
         series_uid: SeriesInstanceUID of a DICOM series; None for a volume file.
         problem: why it cannot be used, where that is known before it is loaded.
         n_images: slices of a DICOM series when its headers were read; None where they were not read yet.
-        found: a series among whose files others lie, so that their headers need not be read again for each.
+        found: a series among whose files many others lie, so that all their headers need not be read again for each.
     """
 
     name: str
@@ -110,6 +111,8 @@ def check_output_apart(output_dir: str | Path, path: str | Path) -> None:
 def unfinished_studies(studies: Iterable[Study], output_dir: str | Path, *, resume: bool) -> list[Study]:
     """Leave out studies that have results already, if a run is resumed, but for series to which images have come since.
 
+    A series that has fewer images than its results were made of gets a `problem`.
+
     Only results of the same study are ever replaced by new ones. A study where something else lies, such as the study
     itself or the results of another file of that name, gets a `problem`.
 
@@ -128,7 +131,13 @@ def unfinished_studies(studies: Iterable[Study], output_dir: str | Path, *, resu
         if study.problem is None and (place := output / study.name).exists():
             result = _result(place)
             problem = _why_not_to_replace(result, place, study)
-            if resume and result and not problem and not _has_changed(result, study):
+            n_more = _images_more(result, study) if resume and result else 0
+            if n_more < 0:
+                problem = (
+                    f"{study.path}: series {study.name} has {study.n_images} images, fewer than when it was scored; "
+                    "copy it from its source again, or run without resume"
+                )
+            if resume and result and not problem and not n_more:
                 n_done += 1
                 continue
             study = replace(study, problem=problem)
@@ -164,10 +173,10 @@ def _why_not_to_replace(result: dict[str, Any] | None, place: Path, study: Study
     return f"{study.path}: {place} holds the results of another file; choose another output folder"
 
 
-def _has_changed(result: dict[str, Any], study: Study) -> bool:
-    """Say whether a series had more or fewer images when it was scored, such as one that was still being sent."""
+def _images_more(result: dict[str, Any], study: Study) -> int:
+    """Say how many images a series has more than when it was scored, such as one that was still being sent."""
     then = result["input"].get("n_images")
-    return None not in (then, study.n_images) and then != study.n_images
+    return 0 if then is None or study.n_images is None else study.n_images - int(then)
 
 
 def _search_roots(path: Path) -> list[Path]:
@@ -184,12 +193,13 @@ def _studies_under(entry: Path, root: Path) -> list[Study]:
     problems: list[str] = []
     try:
         series, problems = find_series_and_damage(entry)
-        n_below = Counter(place for found in series for place in (found.folder, *found.folder.parents))
-        for found in series:
+        folders = [found.folder for found in series]
+        n_below = Counter(place for folder in folders for place in (folder, *folder.parents))
+        for found, folder in zip(series, folders, strict=True):
             try:
-                study = _series_study(found.series_uid, found.folder)
-                is_among_others = n_below[found.folder] > 1
-                studies.append(replace(study, n_images=len(found.frames), found=found if is_among_others else None))
+                study = _series_study(found.series_uid, folder)
+                is_among_many = n_below[study.path] > _MANY_SERIES
+                studies.append(replace(study, n_images=len(found.frames), found=found if is_among_many else None))
             except StudyError as error:
                 problems.append(str(error))
     except SeriesError as error:

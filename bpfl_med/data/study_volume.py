@@ -83,7 +83,7 @@ def load_study(study: Study, *, allow_gaps: bool = False, volume_index: int | No
 
 def _load_series(study: Study, allow_gaps: bool) -> StudyVolume:
     found = study.found or choose_series(study.path, study.series_uid)
-    if study.n_images not in (None, len(found.frames)):
+    if study.n_images not in (None, len(found.frames)) and not found.damaged:
         raise StudyError(
             f"{study.path}: the series {found.series_uid} had {study.n_images} images when it was found and has "
             f"{len(found.frames)} now; run again when it is there as a whole"

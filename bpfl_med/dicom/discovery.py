@@ -181,7 +181,15 @@ def select_series(path: str | Path, series_uid: str | None = None, allow_gaps: b
 
 
 def choose_series(path: str | Path, series_uid: str | None = None) -> FoundSeries:
-    """Find the series that is asked for, or the only one, as :func:`select_series` does, without any check of it."""
+    """Find the series that is asked for, or the only one, without any check of its geometry.
+
+    Args:
+        path: a DICOM file or a folder.
+        series_uid: SeriesInstanceUID; may be left out where there is only one series.
+
+    Raises:
+        SeriesError: there is no image, no such series, or more than one to choose from (the text lists them).
+    """
     found = find_series(path)
     if series_uid is not None:
         chosen = [series for series in found if series.series_uid == series_uid]

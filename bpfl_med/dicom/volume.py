@@ -36,15 +36,17 @@ def read_volume(series: DicomSeries) -> np.ndarray:
         ``[slices, rows, columns]`` float32, finite. ``volume.transpose(2, 1, 0)`` goes with ``series.affine``.
 
     Raises:
-        SeriesError: a file cannot be decoded, or the series holds no real value at all.
+        SeriesError: a file cannot be decoded or is another than when its header was read, or the series holds no real
+            value at all.
     """
     volume = np.empty(series.shape, dtype=np.float32)
     places: dict[Path, list[tuple[int, int]]] = defaultdict(list)
     for place, (path, number) in enumerate(zip(series.files, series.frame_numbers, strict=True)):
         places[path].append((number, place))
     for path, numbers in places.items():
+        uid = series.sop_instance_uids[numbers[0][1]]
         for (_, place), values in zip(
-            sorted(numbers), _real_values(path, sorted(n - 1 for n, _ in numbers)), strict=True
+            sorted(numbers), _real_values(path, uid, sorted(n - 1 for n, _ in numbers)), strict=True
         ):
             if values.shape != series.shape[1:]:
                 raise SeriesError(f"{path}: decodes to {values.shape} pixels, not {series.shape[1:]}; export it again")
@@ -53,12 +55,16 @@ def read_volume(series: DicomSeries) -> np.ndarray:
     return volume
 
 
-def _real_values(path: Path, indices: list[int]) -> Iterator[np.ndarray]:
-    """Yield frames of a file (0-based, ascending), ``[rows, columns]`` float32, NaN where the pixel is padding."""
+def _real_values(path: Path, uid: str, indices: list[int]) -> Iterator[np.ndarray]:
+    """Yield frames of an object (0-based, ascending), ``[rows, columns]`` float32, NaN where the pixel is padding."""
     try:
         dataset = read_with_pixels(path)
+        if str(dataset.get("SOPInstanceUID") or "").strip() != uid:
+            raise SeriesError(f"{path} holds another object than when the series was read; run again")
         for index, stored in zip(indices, iter_pixels(dataset, indices=indices), strict=True):
             yield _rescale(stored, dataset, index)
+    except SeriesError:
+        raise
     except Exception as error:  # decoders raise whatever they like
         raise SeriesError(
             f"{path}: its pixels cannot be decoded ({type(error).__name__}); copy the file from its source again"

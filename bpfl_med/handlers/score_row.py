@@ -38,7 +38,7 @@ def score_row(
         "class_name": item["class_name"],
         "text_score": float(prediction["text_score"]),
         "text_score_std": float(prediction["score_std"]),
-        # All in one, because a GPU must be waited for each time that a value is asked for.
+        # All of the maps in one, because a GPU is waited for each time that a value is asked for.
         **dict(zip(of_maps, torch.stack(list(of_maps.values())).tolist(), strict=True)),
     }
     if not all(math.isfinite(value) for value in row.values() if isinstance(value, float)):

@@ -70,7 +70,8 @@ class StudyResults:
 
     Args:
         output_dir: the folder of all studies' folders.
-        writers: of overlays, DICOM objects and pictures, in the order in which they write.
+        writers: of overlays, DICOM objects and pictures, in the order in which they write; the `settings` of one that
+            has them go to `result.json`.
         network: `provenance` of the network.
         settings: `VolumeInferer.settings`, and how studies are read.
         threshold: of the mask: a number, a percentile of the map over the slices that are not empty ("p99.5"), or
@@ -125,13 +126,13 @@ class StudyResults:
                 )
 
     def _way(self) -> dict[str, dict[str, Any]]:
-        """Give what all studies of a run share: the settings, which writers are of, and the network."""
+        """Give what all studies of a run share: the settings, with the writers and theirs, and the network."""
         return {
             "settings": {
                 "class_name": self.class_name,
                 "threshold": self.threshold_setting,
                 **self.settings,
-                "writers": [{"writer": type(writer).__name__, **_options(writer)} for writer in self.writers],
+                "writers": [{"writer": type(w).__name__, **getattr(w, "settings", {})} for w in self.writers],
             },
             "network": {key: value for key, value in self.network.items() if key not in _OF_ONE_RUN},
         }
@@ -158,7 +159,9 @@ class StudyResults:
             engine.tell_failure(failure_sentence(error, volume.study.path, what))
 
     def _refuse_lost_folder(self, error: OSError) -> None:
-        """Raise if no later study could be written either, because there is no room or the folder is gone."""
+        """Raise if no later study could be written either, because there is no room or the folder is closed to us."""
+        while error.errno is None and isinstance(error.__cause__, OSError):  # as pydicom wraps it
+            error = error.__cause__
         if error.errno in _FULL:
             raise OSError(
                 f"Nothing more can be written to {self.output_dir} ({error.strerror}); make room there and run again "
@@ -240,11 +243,6 @@ class StudyResults:
             "versions": package_versions("nibabel", "pydicom", "highdicom"),
             "seconds": {key: round(value, 3) for key, value in seconds.items()},
         }
-
-
-def _options(writer: StudyWriter) -> dict[str, Any]:
-    """Give a writer's options, but for those of its own kinds that a file of settings cannot hold."""
-    return {name: value for name, value in vars(writer).items() if isinstance(value, str | bool | int | float)}
 
 
 def _tell_unusable_attributes(folder: Path, result: StudyResult) -> None:

@@ -51,6 +51,11 @@ class DicomSegmentation:
     def __init__(self, segmentation_type: SegmentationType = "BINARY") -> None:
         self.segmentation_type: SegmentationType = segmentation_type
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """What a report must say of it."""
+        return {"segmentation_type": self.segmentation_type}
+
     def __call__(self, folder: Path, result: StudyResult) -> None:
         """Write the file of one study."""
         if result.volume.series is None:
@@ -129,6 +134,11 @@ class ContactSheet:
 
     def __init__(self, n_slices: int = 6) -> None:
         self.n_slices = n_slices
+
+    @property
+    def settings(self) -> dict[str, int]:
+        """What a report must say of it."""
+        return {"n_slices": self.n_slices}
 
     def __call__(self, folder: Path, result: StudyResult) -> None:
         """Write the picture of one study."""

@@ -5,10 +5,10 @@ import torch
 
 
 def average_precision(scores: torch.Tensor, abnormal: torch.Tensor) -> float | None:
-    """Average over the abnormal pixels how many of the pixels that score as high are abnormal.
+    """Average over the abnormal pixels what share of the pixels that score at least as high is abnormal.
 
-    That is the average precision of :func:`~bpfl_med.metrics.image_metrics`, exactly, but computed on the device of the
-    scores, and as fast on a CPU.
+    That is the average precision of :func:`~bpfl_med.metrics.image_metrics`, but computed on the device of the scores
+    (a CPU or CUDA), and as fast on a CPU.
 
     Args:
         scores: finite, any shape.
@@ -16,7 +16,12 @@ def average_precision(scores: torch.Tensor, abnormal: torch.Tensor) -> float | N
 
     Returns:
         None if only one kind of pixels is there.
+
+    Raises:
+        ValueError: the shapes differ.
     """
+    if scores.shape != abnormal.shape:
+        raise ValueError(f"Map and mask must have one shape, got {tuple(scores.shape)} and {tuple(abnormal.shape)}.")
     is_abnormal = abnormal.to(scores.device).bool()
     positive, negative = _from_high_to_low(scores[is_abnormal]), _from_high_to_low(scores[~is_abnormal])
     if not len(positive) or not len(negative):

@@ -33,6 +33,17 @@ def test_every_lossless_packing_gives_the_same_values(tmp_path, plain, kind):
     np.testing.assert_array_equal(volume_of(tmp_path, kind), plain)
 
 
+def test_a_file_that_is_another_than_when_its_header_was_read_is_refused(tmp_path):
+    write_series(tmp_path)
+    series = select_series(tmp_path)
+    first, last = series.files[0], series.files[-1]
+    first.rename(tmp_path / "kept")
+    last.rename(first)
+    (tmp_path / "kept").rename(last)
+    with pytest.raises(SeriesError, match="holds another object than when the series was read; run again"):
+        read_volume(series)
+
+
 def test_jpeg_lossless_is_the_one_that_archives_use(tmp_path):
     phantom = write_series(tmp_path, kind="jpeg_lossless")
     assert pydicom.dcmread(phantom.files[0]).file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.4.70"

@@ -17,6 +17,11 @@ def test_equals_scikit_learn(seed: int, n_levels: int):
     assert found == pytest.approx(image_metrics(scores.ravel(), mask.ravel())["ap"], abs=1e-12)
 
 
+def test_a_mask_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match=r"one shape, got \(1, 4, 4\) and \(4,\)"):
+        average_precision(torch.rand(1, 4, 4), torch.ones(4, dtype=torch.bool))
+
+
 @pytest.mark.parametrize("value", [0, 1])
 def test_one_kind_of_pixels_defines_nothing(value: int):
     assert average_precision(torch.rand(1, 4, 4), torch.full((1, 4, 4), value, dtype=torch.uint8)) is None

@@ -110,6 +110,17 @@ def test_a_series_that_was_still_being_sent_is_scored_anew(tmp_path, capsys):
     assert sum(modified(tmp_path / "out")[path] == stamp for path, stamp in before.items()) == len(before) / 2
 
 
+def test_results_are_not_replaced_by_those_of_fewer_images(tmp_path, capfd):
+    series = write_series(tmp_path / "in/1", seed=1)
+    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 0
+    before = modified(tmp_path / "out")
+    sorted((tmp_path / "in/1").iterdir())[0].unlink()
+    capfd.readouterr()
+    assert predict(tmp_path / "in", tmp_path / "out", "--all", "--resume") == 2
+    assert f"series {series.series_uid} has 23 images, fewer than when it was scored" in capfd.readouterr().err
+    assert modified(tmp_path / "out") == before
+
+
 def test_a_series_that_lost_an_image_since_it_was_found_is_refused(tmp_path, monkeypatch, capfd):
     write_series(tmp_path / "in/1", seed=1)
     first = sorted((tmp_path / "in/1").iterdir())[0]
@@ -119,7 +130,7 @@ def test_a_series_that_lost_an_image_since_it_was_found_is_refused(tmp_path, mon
         return load_study(study, **settings)
 
     monkeypatch.setattr("bpfl_med.transforms.load_study.load_study", lose_image)
-    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 3
+    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 2, "none has results"
     assert "had 24 images when it was found and has 23 now; run again" in capfd.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -136,6 +147,7 @@ def test_headers_of_a_folder_with_many_series_are_read_once(tmp_path, monkeypatc
         read.append(file)
         return read_header(file)
 
+    monkeypatch.setattr("bpfl_med.data.studies._MANY_SERIES", 2)
     monkeypatch.setattr("bpfl_med.dicom.discovery.read_header", count)
     assert predict(tmp_path / "flat", tmp_path / "out", "--all") == 0
     assert len(read) == len(set(read)) == 3 * 24

@@ -210,11 +210,21 @@ def test_what_an_earlier_run_wrote_is_not_said_of_a_study_that_failed(tmp_path, 
     assert last == f"{tmp_path}/out: 2 of 3 studies have results, 1 could not be used"
 
 
-def test_a_full_disk_ends_the_run_with_all_that_was_said(tmp_path, monkeypatch, capfd):
+def full_disk(*, as_pydicom: bool) -> OSError:
+    error = OSError(28, "No space left on device")
+    if not as_pydicom:
+        return error
+    wrapped = OSError("With tag (7FE0,0010) got exception")  # which has no number
+    wrapped.__cause__ = error
+    return wrapped
+
+
+@pytest.mark.parametrize("as_pydicom", [False, True])
+def test_a_full_disk_ends_the_run_with_all_that_was_said(as_pydicom, tmp_path, monkeypatch, capfd):
     three_studies(tmp_path / "in")
     (tmp_path / "in/a.nii").write_bytes(b"")
     save_nifti(tmp_path / "in/b2.nii", small_volume())
-    break_second(monkeypatch, OSError(28, "No space left on device"))
+    break_second(monkeypatch, full_disk(as_pydicom=as_pydicom))
     assert predict(tmp_path / "in", tmp_path / "out", "--all") == 2
     first, second = capfd.readouterr().err.splitlines()
     assert "in/a.nii" in first
@@ -267,7 +277,7 @@ def test_an_error_of_another_library_is_told_without_its_text(error, sentence, t
         raise error
 
     monkeypatch.setattr("bpfl_med.transforms.load_study.load_study", fail)
-    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 3
+    assert predict(tmp_path / "in", tmp_path / "out", "--all") == 2
     said = capfd.readouterr().err
     assert said.count(sentence) == 3
     assert "patient's name" not in said
