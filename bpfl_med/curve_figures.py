@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from monai.metrics.calibration import calibration_binning
 from PIL import Image
 
+from bpfl_med.figure_picture import figure_picture
 from bpfl_med.metrics import OperatingPoints
 
 # Okabe and Ito's palette, made for colour-blind readers; beyond its eight colours the line style changes.
@@ -69,7 +68,7 @@ def curves_picture(
         legend = precision_recall.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=7, frameon=False)
         for text in legend.get_texts():
             text.set_parse_math(False)
-    return _drawn(figure)
+    return figure_picture(figure)
 
 
 def histograms_picture(groups: Mapping[str, ScoreGroup], *, title: str, footer: str | None) -> Image.Image:
@@ -95,7 +94,7 @@ def histograms_picture(groups: Mapping[str, ScoreGroup], *, title: str, footer: 
         axes.legend(loc="upper center", fontsize=6, framealpha=1, edgecolor="none")
     for axes in grid[len(groups) :]:
         axes.set_axis_off()
-    return _drawn(figure)
+    return figure_picture(figure)
 
 
 def reliability_picture(
@@ -154,7 +153,7 @@ def reliability_picture(
         xlabel="uncertainty (standard deviation of the score)",
         ylabel="share called wrongly",
     )
-    return _drawn(figure)
+    return figure_picture(figure)
 
 
 def _figure(width: float, height: float, title: str, footer: str | None) -> Figure:
@@ -163,9 +162,3 @@ def _figure(width: float, height: float, title: str, footer: str | None) -> Figu
     if footer:
         figure.supxlabel(footer, fontsize=7, color="#B00020", wrap=True, parse_math=False)
     return figure
-
-
-def _drawn(figure: Figure) -> Image.Image:
-    data = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(data, metadata={"Software": None})
-    return Image.open(data)

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from PIL import Image
+
+from bpfl_med.figure_picture import figure_picture
 
 # Of Okabe and Ito's palette, made for colour-blind readers; the line style tells them apart as well.
 _PREDICTED = {"colors": "#E69F00", "linestyles": "solid", "linewidths": 1.2}
@@ -95,9 +96,7 @@ def panels_picture(
     figure.suptitle(title, fontsize=10, parse_math=False, y=0.985)
     if footer:
         figure.supxlabel(footer, fontsize=7, color="#B00020", wrap=True, parse_math=False)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    return figure_picture(figure)
 
 
 def _axes(figure: Figure, panels: Sequence[Panel]) -> Iterator[tuple[Any, Any]]:

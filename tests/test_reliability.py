@@ -18,7 +18,7 @@ LABELS = (RNG.uniform(0, 1, 4000) < SCORES**2).astype(float)
 
 def axes_of(monkeypatch: pytest.MonkeyPatch, **changes: np.ndarray) -> tuple[Axes, Axes]:
     """The two plots, before they become pixels."""
-    monkeypatch.setattr(curve_figures, "_drawn", lambda figure: figure)
+    monkeypatch.setattr(curve_figures, "figure_picture", lambda figure: figure)
     given = {"scores": SCORES, "uncertainty": 0.5 - np.abs(SCORES - 0.5), "labels": LABELS, **changes}
     return reliability_picture(**given, threshold=0.7, title="a title", footer=None).axes
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
+
+from bpfl_med.figure_picture import figure_picture
 
 # Of Okabe and Ito's palette, made for colour-blind readers; the markers tell the lines apart as well.
 _STYLES = [("#0072B2", "o"), ("#E69F00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#000000", "v")]
@@ -29,9 +29,7 @@ def training_curves(rows: Sequence[Mapping[str, Any]]) -> Image.Image:
     metrics.set_xlabel("epoch")
     metrics.xaxis.get_major_locator().set_params(integer=True)
     metrics.set_ylim(-0.02, 1.02)
-    data = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(data, metadata={"Software": None})
-    return Image.open(data)
+    return figure_picture(figure)
 
 
 def _draw(axes: Any, rows: Sequence[Mapping[str, Any]], names: Sequence[str], label: str) -> None:
