@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydicom.dataset import Dataset
 
 
 class SeriesError(ValueError):
@@ -54,3 +55,12 @@ class DicomSeries:
     shape: tuple[int, int, int]
     affine: np.ndarray | None
     notes: tuple[str, ...]
+
+    def check_object(self, place: int, header: Dataset) -> None:
+        """Make sure that a slice's file, read again, is still the object that the geometry was read from.
+
+        Raises:
+            SeriesError: if its SOPInstanceUID is another.
+        """
+        if header.get("SOPInstanceUID") != self.sop_instance_uids[place]:
+            raise SeriesError(f"{self.files[place]} holds another object than when the series was read; run again")

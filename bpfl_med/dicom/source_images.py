@@ -67,8 +67,7 @@ def read_source_images(series: DicomSeries) -> SourceImages:
         header = pydicom.dcmread(
             file, stop_before_pixels=True, force=True, specific_tags=[*PATIENT_AND_STUDY, *_ASKED, *LOSSY_HISTORY]
         )
-        if header.get("SOPInstanceUID") != series.sop_instance_uids[series.files.index(file)]:
-            raise SeriesError(f"{file} holds another object than when the series was read; run again")
+        series.check_object(series.files.index(file), header)
         headers.append(header)
     if len(files) == 1 and int(headers[0].get("NumberOfFrames") or 1) > 1:
         datasets = [_multi_frame(series, headers[0])]

@@ -44,9 +44,8 @@ def read_volume(series: DicomSeries) -> np.ndarray:
     for place, (path, number) in enumerate(zip(series.files, series.frame_numbers, strict=True)):
         places[path].append((number, place))
     for path, numbers in places.items():
-        uid = series.sop_instance_uids[numbers[0][1]]
         for (_, place), values in zip(
-            sorted(numbers), _real_values(path, uid, sorted(n - 1 for n, _ in numbers)), strict=True
+            sorted(numbers), _real_values(series, numbers[0][1], sorted(n - 1 for n, _ in numbers)), strict=True
         ):
             if values.shape != series.shape[1:]:
                 raise SeriesError(f"{path}: decodes to {values.shape} pixels, not {series.shape[1:]}; export it again")
@@ -55,12 +54,12 @@ def read_volume(series: DicomSeries) -> np.ndarray:
     return volume
 
 
-def _real_values(path: Path, uid: str, indices: list[int]) -> Iterator[np.ndarray]:
-    """Yield frames of an object (0-based, ascending), ``[rows, columns]`` float32, NaN where the pixel is padding."""
+def _real_values(series: DicomSeries, place: int, indices: list[int]) -> Iterator[np.ndarray]:
+    """Yield frames (0-based, ascending) of a file, ``[rows, columns]`` float32, NaN where the pixel is padding."""
+    path = series.files[place]
     try:
         dataset = read_with_pixels(path)
-        if str(dataset.get("SOPInstanceUID") or "").strip() != uid:
-            raise SeriesError(f"{path} holds another object than when the series was read; run again")
+        series.check_object(place, dataset)
         for index, stored in zip(indices, iter_pixels(dataset, indices=indices), strict=True):
             yield _rescale(stored, dataset, index)
     except SeriesError:
