@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with contextlib.ExitStack() as stack:
             options.progress = sys.stderr if options.debug else stack.enter_context(_silent_libraries())
             failures.terminal = options.progress
-            code = options.run(options, failures) or (2 if failures else 0)
+            return options.run(options, failures) or (2 if failures else 0)
     except KeyboardInterrupt:
         print("bpfl-med: interrupted; what was written is whole", file=sys.stderr)
         return 130
@@ -42,7 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.debug:
             raise
         return 2
-    return code
 
 
 class _Failures(list[str]):

@@ -131,15 +131,16 @@ def unfinished_studies(studies: Iterable[Study], output_dir: str | Path, *, resu
         if study.problem is None and (place := output / study.name).exists():
             result = _result(place)
             problem = _why_not_to_replace(result, place, study)
-            n_more = _images_more(result, study) if resume and result else 0
-            if n_more < 0:
-                problem = (
-                    f"{study.path}: series {study.name} has {study.n_images} images, fewer than when it was scored; "
-                    "copy it from its source again, or run without resume"
-                )
-            if resume and result and not problem and not n_more:
-                n_done += 1
-                continue
+            if resume and result and not problem:
+                n_more = _images_more(result, study)
+                if n_more == 0:
+                    n_done += 1
+                    continue
+                if n_more < 0:
+                    problem = (
+                        f"{study.path}: series {study.name} has {study.n_images} images, fewer than when it was "
+                        "scored; copy it from its source again, or run without resume"
+                    )
             study = replace(study, problem=problem)
         unfinished.append(study)
     if n_done:
@@ -198,7 +199,7 @@ def _studies_under(entry: Path, root: Path) -> list[Study]:
         for found, folder in zip(series, folders, strict=True):
             try:
                 study = _series_study(found.series_uid, folder)
-                is_among_many = n_below[study.path] > _MANY_SERIES
+                is_among_many = n_below[folder] > _MANY_SERIES
                 studies.append(replace(study, n_images=len(found.frames), found=found if is_among_many else None))
             except StudyError as error:
                 problems.append(str(error))
