@@ -57,14 +57,19 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     return benchmark
 
 
-def run(options: argparse.Namespace, failures: list[str]) -> None:
-    """Evaluate each data set that is not finished, and write the tables; add a sentence for each that failed."""
+def run(options: argparse.Namespace, failures: list[str]) -> int | None:
+    """Evaluate each data set that is not finished, and write the tables; add a sentence for each that failed.
+
+    Returns:
+        3 if some data sets failed and others have results, so that a script can tell; else None.
+    """
     from bpfl_med.benchmark.comparison import compare
     from bpfl_med.benchmark.published import load_published
     from bpfl_med.benchmark.run_result import read_results
     from bpfl_med.benchmark.tables import write_tables
 
-    for planned in _plan(options):
+    planned_runs = _plan(options)
+    for planned in planned_runs:
         try:
             _evaluate(planned)
         except Exception as error:
@@ -77,6 +82,7 @@ def run(options: argparse.Namespace, failures: list[str]) -> None:
     if is_first and (results := read_results(options.output)):
         for path in write_tables(compare(results, load_published()), options.output):
             print(path)
+    return 3 if failures and len(failures) < len(planned_runs) else None
 
 
 def _plan(options: argparse.Namespace) -> list[_Run]:

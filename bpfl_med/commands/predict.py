@@ -67,6 +67,8 @@ def run(options: argparse.Namespace, failures: list[str]) -> int | None:
     workflow = ConfigWorkflow(
         config_file=[str(file) for file in files], workflow_type="infer", logging_file=False, **settings
     )
+    if options.take_all:  # all headers are read, which takes hours in a large archive
+        print(f"{options.study}: looking for studies ...", flush=True)
     workflow.initialize()
     workflow.evaluator.state.failures = failures
     workflow.evaluator.inferer.progress = options.progress

@@ -214,7 +214,8 @@ def test_all_studies_are_scored_and_a_bad_one_is_one_line(tmp_path, capfd):
     assert re.match(r"bpfl-med: \S+/in/b\.nii\.gz: cut short", first)
     assert re.match(r"bpfl-med: \S+/in/d/image001\.dcm.*: no PixelSpacing", second)
     names = {"a", "c", phantom.series_uid}
-    *results, last = said.out.splitlines()
+    first, *results, last = said.out.splitlines()
+    assert first == f"{tmp_path}/in: looking for studies ..."
     assert {Path(line.split(": ")[0]).name for line in results} == names
     assert last == f"{tmp_path}/out: 3 of 5 studies have results, 2 could not be used"
     assert {path.name for path in (tmp_path / "out").iterdir()} == names

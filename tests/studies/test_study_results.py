@@ -205,7 +205,7 @@ def test_what_an_earlier_run_wrote_is_not_said_of_a_study_that_failed(tmp_path, 
     capfd.readouterr()
     break_second(monkeypatch, KeyError("tag"))
     assert predict(tmp_path / "in", tmp_path / "out", "--all") == 3
-    *said, last = capfd.readouterr().out.splitlines()
+    _, *said, last = capfd.readouterr().out.splitlines()
     assert [line.split(": ")[0] for line in said] == [f"{tmp_path}/out/{name}" for name in "ac"]
     assert last == f"{tmp_path}/out: 2 of 3 studies have results, 1 could not be used"
 
