@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
@@ -17,7 +17,12 @@ def file_checksum(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def joint_checksum(checksums: Sequence[str]) -> str:
+    """Give one checksum for several: of a single one itself, else the SHA-256 of them one after another."""
+    joined = b"".join(map(bytes.fromhex, checksums))
+    return checksums[0] if len(checksums) == 1 else hashlib.sha256(joined).hexdigest()
+
+
 def files_checksum(paths: Iterable[Path]) -> str:
-    """Give the SHA-256 of a file; of several files, that of their SHA-256 digests one after another."""
-    digests = [bytes.fromhex(file_checksum(path)) for path in paths]
-    return digests[0].hex() if len(digests) == 1 else hashlib.sha256(b"".join(digests)).hexdigest()
+    """Give the SHA-256 of a file; of several files, their joint checksum."""
+    return joint_checksum([file_checksum(path) for path in paths])

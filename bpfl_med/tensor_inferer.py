@@ -38,13 +38,16 @@ class TensorVolumeInferer(Inferer):
             The anomaly map [1, 1, i, j, k] on the voxels of the input, 0 to 1.
 
         Raises:
-            ValueError: if the input is of another shape or comes without an affine, which tells how the slices lie.
+            ValueError: if the input is of another shape or not finite, or comes without an affine, which tells how the
+                slices lie.
         """
         if not isinstance(inputs, MetaTensor) or inputs.ndim != 5 or tuple(inputs.shape[:2]) != (1, 1):
             raise ValueError(
                 "The volume must be one MetaTensor [1, 1, i, j, k] with its affine, got "
                 f"{type(inputs).__name__} {list(inputs.shape)}"
             )
+        if not torch.isfinite(inputs).all():
+            raise ValueError("The volume holds NaN or infinite values; replace them by the value of air")
         volume = StudyVolume(
             study=Study("volume", Path("volume"), None),
             values=inputs[0, 0].as_tensor().float().cpu().numpy(),

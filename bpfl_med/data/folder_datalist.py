@@ -20,6 +20,7 @@ from bpfl_med.data.picture_item import (
     path_fields,
     without_repeats,
 )
+from bpfl_med.files_below import files_below
 
 logger = logging.getLogger(__name__)
 
@@ -110,9 +111,14 @@ def picture_datalist(root: str | Path, *, class_name: str) -> list[dict[str, Any
 
     Raises:
         FileNotFoundError: if the folder is not there or holds no picture.
+        OSError: if a folder in it cannot be opened.
     """
     root = existing_folder(root)
-    pictures = sorted(path for path in root.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
+
+    def refuse(folder: Path, reason: str) -> None:
+        raise OSError(f"{folder}: {reason}")
+
+    pictures = sorted(path for path in files_below(root, refuse) if path.suffix.lower() in PICTURE_SUFFIXES)
     if not pictures:
         raise FileNotFoundError(f"There is no picture ({', '.join(PICTURE_SUFFIXES)}) below {root}")
     logger.info("%d pictures are scored as pictures of %r; --class_name says what they show", len(pictures), class_name)

@@ -57,7 +57,7 @@ def existing_folder(root: str | Path) -> Path:
 def matching_files(
     root: Path, patterns: Sequence[str], suffixes: tuple[str, ...] = PICTURE_SUFFIXES, what: str = "picture"
 ) -> list[Path]:
-    """List the files that match glob patterns, pattern by pattern, each sorted by path.
+    """List the files that match glob patterns, pattern by pattern, each sorted by path; hidden ones are none of them.
 
     Args:
         root: the patterns are below it.
@@ -71,7 +71,12 @@ def matching_files(
     taken_away: set[Path] = set()
     found: list[Path] = []
     for pattern in sorted(patterns, key=lambda pattern: not pattern.startswith("!")):
-        matches = sorted(p for p in root.glob(pattern.removeprefix("!")) if p.name.lower().endswith(suffixes))
+        matches = sorted(
+            path
+            for path in root.glob(pattern.removeprefix("!"))
+            if path.name.lower().endswith(suffixes)
+            and not any(part.startswith(".") for part in path.relative_to(root).parts)
+        )
         if not matches:
             raise FileNotFoundError(
                 f"No {what} in {root} matches {pattern!r}; check dataset_dir and the patterns of the data set"

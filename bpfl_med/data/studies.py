@@ -16,9 +16,10 @@ from bpfl_med.dicom import (
     FoundSeries,
     NoSeriesError,
     SeriesError,
+    choose_series,
     find_series,
     find_series_and_damage,
-    select_series,
+    load_series,
 )
 from bpfl_med.file_checksum import files_checksum
 from bpfl_med.files_below import files_below
@@ -42,8 +43,9 @@ class Study:
         path: the file, or the folder that the series lies in.
         series_uid: SeriesInstanceUID of a DICOM series; None for a volume file.
         problem: why it cannot be used, where that is known before it is loaded.
-        n_images: slices of a DICOM series when its headers were read; None where they were not read yet.
-        found: a series among whose files many others lie, so that all their headers need not be read again for each.
+        n_images: slices of a DICOM series when its headers were read; None of a volume file.
+        found: the series, where its headers are kept so that they need not be read again: of a single study, and of one
+            among whose files many others lie.
     """
 
     name: str
@@ -54,7 +56,9 @@ class Study:
     found: FoundSeries | None = field(default=None, compare=False, repr=False)
 
 
-def find_studies(path: str | Path, *, series_uid: str | None = None, take_all: bool = False) -> list[Study]:
+def find_studies(
+    path: str | Path, *, series_uid: str | None = None, take_all: bool = False, allow_gaps: bool = False
+) -> list[Study]:
     """List the studies that a path holds, by an explicit rule: the only one, the one with a UID, or all.
 
     With `take_all` each entry of a folder is searched for itself, so that thousands of studies need little memory; what
@@ -64,10 +68,11 @@ def find_studies(path: str | Path, *, series_uid: str | None = None, take_all: b
         path: a NIfTI or NRRD file, a DICOM file, or a folder of such.
         series_uid: take this image series.
         take_all: take all series and volume files.
+        allow_gaps: accept a DICOM stack in which slices seem to be missing.
 
     Raises:
         StudyError: if there is nothing at the path, or more than one study and no rule to choose.
-        SeriesError: if a DICOM folder holds no image series.
+        SeriesError: if a DICOM folder holds no image series, or the only one that is taken makes no true volume.
     """
     path = Path(path)
     if not path.exists():
@@ -80,12 +85,11 @@ def find_studies(path: str | Path, *, series_uid: str | None = None, take_all: b
         if studies := _without_doubles([s for entry in _search_roots(path) for s in _studies_under(entry, path)]):
             return studies
         raise StudyError(f"{path}: there is no study in it; give a folder of volume files or of folders with scans")
-    if series_uid is not None:
-        return [_series_study(series_uid, path)]
-    files = [] if path.is_file() else _volume_files(path)
+    files = [] if path.is_file() or series_uid is not None else _volume_files(path)
     if not files:
-        found = select_series(path, allow_gaps=True)  # its error lists the series, if there are several
-        return [_series_study(found.series_uid, path)]
+        found = choose_series(path, series_uid)  # its error lists the series, if there are several
+        load_series(found, allow_gaps)  # so that its geometry is refused before weights are loaded
+        return [_series_study(found, path, is_kept=True)]
     series = "" if len(files) > 1 else _beside(path)
     if len(files) > 1 or series:
         raise StudyError(
@@ -119,32 +123,20 @@ def unfinished_studies(studies: Iterable[Study], output_dir: str | Path, *, resu
     Raises:
         StudyError: if one of the studies is a result of an earlier run.
     """
+    studies = list(studies)
     output = Path(output_dir).resolve()
     unfinished = []
-    n_done = 0
     for study in studies:
         if _result(study.path.parent) is not None:
             raise StudyError(f"{study.path}: is a result of an earlier run; keep results outside the studies' folder")
-        if study.problem is None and len(study.name.encode()) > _LONGEST_NAME:
-            too_long = f"{study.path}: its folders' names are too long to name results; give a folder nearer to it"
-            study = replace(study, problem=too_long)
-        if study.problem is None and (place := output / study.name).exists():
-            result = _result(place)
-            problem = _why_not_to_replace(result, place, study)
-            if resume and result and not problem:
-                n_more = _images_more(result, study)
-                if n_more == 0:
-                    n_done += 1
-                    continue
-                if n_more < 0:
-                    problem = (
-                        f"{study.path}: series {study.name} has {study.n_images} images, fewer than when it was "
-                        "scored; copy it from its source again, or run without resume"
-                    )
-            study = replace(study, problem=problem)
-        unfinished.append(study)
-    if n_done:
-        logger.info("%d studies have results already", n_done)
+        place = output / study.name
+        is_named = study.problem is None and len(study.name.encode()) <= _LONGEST_NAME
+        result = _result(place) if is_named else None
+        problem = study.problem or _problem_of_place(study, place, result, resume=resume)
+        if problem or not (resume and result) or _n_images_then(result) != study.n_images:
+            unfinished.append(replace(study, problem=problem))
+    if len(unfinished) < len(studies):
+        logger.info("%d studies have results already", len(studies) - len(unfinished))
     return unfinished
 
 
@@ -159,25 +151,36 @@ def _result(place: Path) -> dict[str, Any] | None:
     return result if isinstance(result, dict) and isinstance(result.get("input"), dict) else None
 
 
-def _why_not_to_replace(result: dict[str, Any] | None, place: Path, study: Study) -> str | None:
-    """Say what lies where the results of a study would go, unless it is a result of that study."""
-    if result is None:
+def _problem_of_place(study: Study, place: Path, result: dict[str, Any] | None, *, resume: bool) -> str | None:
+    """Say why the results of a study cannot go to their place; None if it is free, or holds a result of that study."""
+    if len(study.name.encode()) > _LONGEST_NAME:
+        return f"{study.path}: its folders' names are too long to name results; give a folder nearer to it"
+    if result is None and place.exists():
         return f"{place}: is there already and holds no results of this program; choose another output folder"
-    # A series is named by its UID, and a file by what may be the name of many.
-    if not result or not is_volume_file(study.path):
+    if not result:
         return None
+    if not is_volume_file(study.path):
+        if resume and (study.n_images or 0) < (_n_images_then(result) or 0):
+            return (
+                f"{study.path}: series {study.name} has {study.n_images} images, fewer than when it was scored; "
+                "copy it from its source again, or run without resume"
+            )
+        return None
+    # Unlike a series, a file has a name that may be that of others, too.
     try:
         if result["input"].get("sha256") == files_checksum(files_of_volume(study.path)):
             return None
     except OSError as error:
         return f"{study.path}: cannot be read ({error.strerror}); copy it from its source again"
+    except ValueError as error:
+        return str(error)
     return f"{study.path}: {place} holds the results of another file; choose another output folder"
 
 
-def _images_more(result: dict[str, Any], study: Study) -> int:
-    """Say how many images a series has more than when it was scored, such as one that was still being sent."""
-    then = result["input"].get("n_images")
-    return 0 if then is None or study.n_images is None else study.n_images - int(then)
+def _n_images_then(result: dict[str, Any]) -> int | None:
+    """Give the number of images that a series had when it was scored; None for a volume file."""
+    n_images: int | None = result["input"].get("n_images")
+    return n_images
 
 
 def _search_roots(path: Path) -> list[Path]:
@@ -198,9 +201,7 @@ def _studies_under(entry: Path, root: Path) -> list[Study]:
         n_below = Counter(place for folder in folders for place in (folder, *folder.parents))
         for found, folder in zip(series, folders, strict=True):
             try:
-                study = _series_study(found.series_uid, folder)
-                is_among_many = n_below[folder] > _MANY_SERIES
-                studies.append(replace(study, n_images=len(found.frames), found=found if is_among_many else None))
+                studies.append(_series_study(found, folder, is_kept=n_below[folder] > _MANY_SERIES))
             except StudyError as error:
                 problems.append(str(error))
     except SeriesError as error:
@@ -210,10 +211,11 @@ def _studies_under(entry: Path, root: Path) -> list[Study]:
     return studies + [Study(entry.name, entry, None, problem) for problem in problems]
 
 
-def _series_study(series_uid: str, path: Path) -> Study:
-    if len(series_uid) > 64 or not re.fullmatch(r"[0-9]+(\.[0-9]+)*", series_uid):  # ".." would be another folder
+def _series_study(found: FoundSeries, path: Path, *, is_kept: bool) -> Study:
+    uid = found.series_uid
+    if len(uid) > 64 or not re.fullmatch(r"[0-9]+(\.[0-9]+)*", uid):  # ".." would be another folder
         raise StudyError(f"{path}: a SeriesInstanceUID is at most 64 digits and single dots, and this one is not")
-    return Study(series_uid, path, series_uid)
+    return Study(uid, path, uid, n_images=len(found.frames), found=found if is_kept else None)
 
 
 def _without_doubles(studies: Sequence[Study]) -> list[Study]:

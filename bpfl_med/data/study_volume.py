@@ -9,7 +9,7 @@ import numpy as np
 
 from bpfl_med.data.nifti import NiftiImage, read_nifti
 from bpfl_med.data.studies import Study, StudyError
-from bpfl_med.data.volume_file import NIFTI_SUFFIXES, files_of_volume, is_volume_file
+from bpfl_med.data.volume_file import NIFTI_SUFFIXES, files_of_volume, is_volume_file, names_patient_space
 from bpfl_med.dicom import DicomSeries, SeriesError, choose_series, load_series, read_volume
 from bpfl_med.dicom.geometry import affine_of
 from bpfl_med.file_checksum import files_checksum
@@ -83,7 +83,7 @@ def load_study(study: Study, *, allow_gaps: bool = False, volume_index: int | No
 
 def _load_series(study: Study, allow_gaps: bool) -> StudyVolume:
     found = study.found or choose_series(study.path, study.series_uid)
-    if study.n_images not in (None, len(found.frames)) and not found.damaged:
+    if study.n_images not in (None, len(found.frames)) and not found.unusable:
         raise StudyError(
             f"{study.path}: the series {found.series_uid} had {study.n_images} images when it was found and has "
             f"{len(found.frames)} now; run again when it is there as a whole"
@@ -95,13 +95,18 @@ def _load_series(study: Study, allow_gaps: bool) -> StudyVolume:
             f"{series.files[0]}: is one of {len(set(series.files))} multi-frame files of its series, to which no "
             "single DICOM-SEG can refer; give one of them alone"
         )
-    values = read_volume(series).transpose(2, 1, 0)
+    read = read_volume(series)
+    values = read.values.transpose(2, 1, 0)
     affine = _nominal_affine(series) if series.affine is None else series.affine
-    digest = files_checksum(dict.fromkeys(series.files))
-    return StudyVolume(study, values, affine, series.modality, digest, series.notes, series=series)
+    notes = (*series.notes, *read.notes)
+    return StudyVolume(study, values, affine, series.modality, read.checksum, notes, series=series)
 
 
 def _load_with_itk(study: Study) -> StudyVolume:
+    try:
+        files = files_of_volume(study.path)
+    except ValueError as error:
+        raise StudyError(str(error)) from error
     try:
         from monai.data import ITKReader
 
@@ -121,17 +126,16 @@ def _load_with_itk(study: Study) -> StudyVolume:
         )
     if not np.isfinite(values).all():
         raise StudyError(f"{study.path}: holds NaN or infinite values; replace them by the value of air")
-    is_nrrd = study.path.suffix.lower() in (".nrrd", ".nhdr")
-    is_known = not is_nrrd or image.GetMetaDataDictionary().HasKey("NRRD_space")
+    is_known = names_patient_space(study.path)
     notes: tuple[str, ...] = ()
     if not is_known:
-        notes = ("The file names no space: orientation is unknown, left and right cannot be told apart.",)
+        notes = ("The file names no space of the patient: left and right cannot be told apart.",)
     return StudyVolume(
         study,
         values.astype(np.float32),
         np.asarray(meta["affine"], float),
         None,
-        files_checksum(files_of_volume(study.path)),
+        files_checksum(files),
         notes,
         orientation_is_known=is_known,
     )

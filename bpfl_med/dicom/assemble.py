@@ -171,15 +171,13 @@ def _describe_numbers(frames: Sequence[Frame], notes: list[str]) -> None:
 
 
 def _describe_values(frames: Sequence[Frame], notes: list[str]) -> None:
-    """Note what `read_volume` does to the stored values beyond rescaling them."""
+    """Note what headers tell of the values that a reader would not expect."""
     inverted = sum(f.photometric == "MONOCHROME1" for f in frames)
     if inverted:
         notes.append(f"MONOCHROME1 slices, whose stored values are inverted before they are rescaled: {inverted}.")
-    paddings = sorted({f.padding for f in frames if f.padding is not None})
-    if paddings:
-        values = ", ".join(map(str, paddings))
-        notes.append(f"Pixels of the declared padding value ({values}) are set to the lowest real value of the volume.")
-    if frames[0].modality == "CT" and not frames[0].rescaled:
+    if frames[0].modality == "CT" and frames[0].rescale_type not in ("", "HU"):
+        notes.append(f"The CT slices' RescaleType is {frames[0].rescale_type}, so their values may be no HU.")
+    if frames[0].modality == "CT" and not frames[0].has_rescale:
         notes.append("The CT slices lack a rescale slope or intercept: 1 and 0 are taken, so they may be no HU.")
     if not frames[0].frame_of_reference_uid:
         notes.append("There is no FrameOfReferenceUID, so other objects cannot be laid over this series.")

@@ -14,6 +14,8 @@ from bpfl_med.dicom.series import SeriesError
 ORIENTATION_TOLERANCE = 1e-3
 # Relative: 0.4883 and 0.48828125 mm are the same spacing.
 SPACING_TOLERANCE = 1e-4
+# The units of RescaleType (PS3.3 C.11.1.1.2) that a CT's values may be in instead of HU.
+_NO_HU = ("OD", "MGML", "Z_EFF", "ED", "EDW", "PCT")
 
 
 def name_files(frames: Sequence[Frame]) -> str:
@@ -52,6 +54,11 @@ def check_each(frames: Sequence[Frame]) -> None:
             lambda f: f.slope is None or (bool(np.isfinite(f.slope)) and f.slope != 0),
             "a RescaleSlope that is zero or no number, so its values are lost; export the original series",
         ),
+        (
+            lambda f: f.modality != "CT" or f.rescale_type not in _NO_HU,
+            "a RescaleType that is no HU, such as a density or an atomic number, for which there are no grey levels; "
+            "give the series in HU",
+        ),
     )
     for holds, complaint in demands:
         wrong = [f for f in frames if not holds(f)]
@@ -73,7 +80,8 @@ def check_alike(frames: Sequence[Frame]) -> None:
         ("Modality", lambda f: f.modality),
         ("FrameOfReferenceUID", lambda f: f.frame_of_reference_uid),
         ("matrix (Rows x Columns)", lambda f: f.matrix),
-        ("presence of RescaleSlope and RescaleIntercept", lambda f: f.modality == "CT" and f.rescaled),
+        ("presence of RescaleSlope and RescaleIntercept", lambda f: f.modality == "CT" and f.has_rescale),
+        ("RescaleType", lambda f: f.modality == "CT" and f.rescale_type),
     )
     for name, value in exact:
         most = Counter(map(value, frames)).most_common(1)[0][0]

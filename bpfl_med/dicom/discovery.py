@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 import pydicom
 
 from bpfl_med.dicom.assemble import assemble_series
-from bpfl_med.dicom.files import DamagedFileError, is_dicom, read_header
+from bpfl_med.dicom.files import UnusableFileError, read_header, starts_as_dicom
 from bpfl_med.dicom.frames import Frame, frames_of, is_image
 from bpfl_med.dicom.geometry import normal_of
 from bpfl_med.dicom.series import DicomSeries, NoSeriesError, SeriesError
@@ -25,6 +25,23 @@ _NOT_DICOM = "files that are not DICOM"
 
 
 @dataclass(frozen=True)
+class UnusableFile:
+    """A file that is damaged or cannot be decoded.
+
+    Attributes:
+        path: the file.
+        reason: what is wrong.
+        advice: what to do about it.
+        series_uid: SeriesInstanceUID, if it can still be read; else empty.
+    """
+
+    path: Path
+    reason: str
+    advice: str = "copy it from its source again"
+    series_uid: str = ""
+
+
+@dataclass(frozen=True)
 class FoundSeries:
     """An image series as it was found, before any check of its geometry.
 
@@ -32,20 +49,20 @@ class FoundSeries:
         series_uid: SeriesInstanceUID.
         modality: Modality of its first image.
         frames: its image planes, in the order in which they were found.
-        damaged: (file, what is wrong) for files that belong to it, or lie in its folders and may belong to it.
+        unusable: files that belong to it, or lie in its folders and may belong to it.
         left_out: how many files were passed over, by reason.
     """
 
     series_uid: str
     modality: str
     frames: tuple[Frame, ...]
-    damaged: tuple[tuple[Path, str], ...]
+    unusable: tuple[UnusableFile, ...]
     left_out: tuple[tuple[str, int], ...]
 
     @property
     def folder(self) -> Path:
         """The innermost folder that holds all its files, so that other series' files need not be read again."""
-        files = [*(frame.path for frame in self.frames), *(file for file, _ in self.damaged)]
+        files = [*(frame.path for frame in self.frames), *(file.path for file in self.unusable)]
         return Path(os.path.commonpath([file.parent for file in files]))
 
     @property
@@ -89,53 +106,67 @@ def find_series_and_damage(path: str | Path) -> tuple[list[FoundSeries], list[st
     """List the image series, and a sentence for each folder with damaged files that belong to none of them."""
     root = Path(path)
     frames: dict[str, list[Frame]] = defaultdict(list)
-    damaged: list[_Damaged] = []
-    strange: list[Path] = []
-    left_out: Counter[str] = Counter()
-    for file in _files_under(root, damaged):
+    unusable: list[UnusableFile] = []
+    passed_over: list[tuple[Path, str]] = []
+    for file in _files_under(root, unusable):
         try:
             found = _read_file(file)
-        except DamagedFileError as error:
-            damaged.append(_Damaged(file, str(error), _series_uid_of(file)))
+        except UnusableFileError as error:
+            unusable.append(UnusableFile(file, str(error), error.advice, _series_uid_of(file)))
             continue
         if isinstance(found, str):
-            left_out[found] += 1
-            if found == _NOT_DICOM and _could_be_a_slice(file):
-                strange.append(file)
+            passed_over.append((file, found))
         else:
             frames[found[0].series_uid].extend(found)
     if not frames:
-        raise _nothing_found(root, damaged, left_out)
-    like_slices = {(f.path.parent, _promises_nothing(f.path)) for some in frames.values() for f in some}
-    for file in strange:
-        if (file.parent, True) in like_slices:
-            left_out[_NOT_DICOM] -= 1
-            damaged.append(_Damaged(file, "the file is not DICOM, though it is named like the slices beside it", ""))
-    in_folder: dict[Path, set[str]] = defaultdict(set)
-    for uid, some in frames.items():
-        for folder in {f.path.parent for f in some}:
-            in_folder[folder].add(uid)
-    damaged_of: dict[str, list[_Damaged]] = defaultdict(list)
-    others: dict[Path, list[_Damaged]] = defaultdict(list)
-    for damage in damaged:
-        # A file without a readable UID may belong to any of the series that it lies among.
-        concerned = {damage.series_uid} & frames.keys() if damage.series_uid else in_folder[damage.path.parent]
-        for uid in concerned:
-            damaged_of[uid].append(damage)
-        if not concerned:
-            others[damage.path.parent].append(damage)
-    left_out["damaged files that belong to none of the series"] += sum(map(len, others.values()))
+        raise _nothing_found(root, unusable, passed_over)
+    broken = _broken_slices(passed_over, frames)
+    what = "the file is not DICOM, though it is named like the slices beside it"
+    unusable += [UnusableFile(file, what) for file in sorted(broken)]
+    of_series, of_none = _assign(unusable, frames)
+    left_out = Counter(reason for file, reason in passed_over if file not in broken)
+    left_out["damaged files that belong to none of the series"] += sum(map(len, of_none.values()))
     series = [
         FoundSeries(
             series_uid=uid,
             modality=frames[uid][0].modality,
             frames=tuple(frames[uid]),
-            damaged=tuple((d.path, d.reason) for d in damaged_of[uid]),
+            unusable=tuple(of_series[uid]),
             left_out=tuple(sorted((+left_out).items())),
         )
         for uid in sorted(frames)
     ]
-    return series, [_spoken_damage(damages) for damages in others.values()]
+    return series, [_spoken(files) for files in of_none.values()]
+
+
+def _broken_slices(passed_over: Sequence[tuple[Path, str]], frames: Mapping[str, Sequence[Frame]]) -> set[Path]:
+    """Give the files that are not DICOM and lie among slices whose names promise as little as theirs."""
+    like_slices = {f.path.parent for some in frames.values() for f in some if _promises_nothing(f.path)}
+    return {
+        file
+        for file, reason in passed_over
+        if reason == _NOT_DICOM and file.parent in like_slices and _could_be_a_slice(file)
+    }
+
+
+def _assign(
+    unusable: Sequence[UnusableFile], frames: Mapping[str, Sequence[Frame]]
+) -> tuple[dict[str, list[UnusableFile]], dict[Path, list[UnusableFile]]]:
+    """Give the files that cannot be used by the series that they may belong to, and those of none by their folder."""
+    in_folder: dict[Path, set[str]] = defaultdict(set)
+    for uid, some in frames.items():
+        for folder in {f.path.parent for f in some}:
+            in_folder[folder].add(uid)
+    of_series: dict[str, list[UnusableFile]] = defaultdict(list)
+    of_none: dict[Path, list[UnusableFile]] = defaultdict(list)
+    for file in unusable:
+        # A file without a readable UID may belong to any of the series that it lies among.
+        concerned = {file.series_uid} & frames.keys() if file.series_uid else in_folder[file.path.parent]
+        for uid in concerned:
+            of_series[uid].append(file)
+        if not concerned:
+            of_none[file.path.parent].append(file)
+    return of_series, of_none
 
 
 def load_series(found: FoundSeries, allow_gaps: bool = False) -> DicomSeries:
@@ -151,10 +182,8 @@ def load_series(found: FoundSeries, allow_gaps: bool = False) -> DicomSeries:
     Raises:
         SeriesError: a file is damaged, or the files make no true volume; the text names them.
     """
-    if found.damaged:
-        file, reason = found.damaged[0]
-        more = f" (so are {len(found.damaged) - 1} more files)" if len(found.damaged) > 1 else ""
-        raise SeriesError(f"{file}: {reason}{more}; copy it from its source again, or remove it if it is no slice")
+    if found.unusable:
+        raise SeriesError(f"{_spoken(found.unusable)}, or remove it if it is no slice")
     series = assemble_series(found.frames, allow_gaps)
     if not found.left_out:
         return series
@@ -204,50 +233,44 @@ def choose_series(path: str | Path, series_uid: str | None = None) -> FoundSerie
     return found[0]
 
 
-@dataclass(frozen=True)
-class _Damaged:
-    path: Path
-    reason: str
-    series_uid: str
-
-
-def _files_under(root: Path, damaged: list[_Damaged]) -> list[Path]:
+def _files_under(root: Path, unusable: list[UnusableFile]) -> list[Path]:
     """The file itself, or all files in a folder and its folders, without hidden ones, in the order of their names."""
     if not root.exists():
         raise SeriesError(f"{root}: no such file or folder")
     if root.is_file():
         return [root]
-    return sorted(files_below(root, lambda folder, reason: damaged.append(_Damaged(folder, reason, ""))))
+    return sorted(files_below(root, lambda folder, reason: unusable.append(UnusableFile(folder, reason))))
 
 
 def _read_file(file: Path) -> list[Frame] | str:
     """The frames of a file that is an image, else the reason for which it is passed over."""
-    ending = file.suffix.lower()
     try:
-        size, looks_right = file.stat().st_size, is_dicom(file)
+        opened = file.open("rb")
     except OSError as error:
-        raise DamagedFileError(f"the file cannot be opened ({type(error).__name__})") from error
-    if size == 0 and ending in _DICOM_ENDINGS:
-        raise DamagedFileError("the file is empty")
-    if not looks_right:
-        if ending in _DICOM_ENDINGS:
-            raise DamagedFileError("the file is not DICOM, though it is named so")
-        return _NOT_DICOM
-    try:
-        header, has_pixels = read_header(file)
-        if not is_image(header, has_pixels):
-            return f"DICOM objects that are no scanned images ({header.get('Modality') or 'DICOMDIR'})"
-        frames = list(frames_of(header, file))
-    except DamagedFileError:
-        raise
-    except Exception as error:  # pydicom meets a damaged header in many ways
-        raise DamagedFileError(f"the file is cut short or its header is damaged ({type(error).__name__})") from error
+        raise UnusableFileError(f"the file cannot be opened ({type(error).__name__})") from error
+    with opened:
+        if not starts_as_dicom(opened):
+            if file.suffix.lower() not in _DICOM_ENDINGS:
+                return _NOT_DICOM
+            is_empty = os.fstat(opened.fileno()).st_size == 0
+            raise UnusableFileError("the file is empty" if is_empty else "the file is not DICOM, though it is named so")
+        try:
+            header, has_pixels = read_header(opened)
+            if not is_image(header, has_pixels):
+                return f"DICOM objects that are no scanned images ({header.get('Modality') or 'DICOMDIR'})"
+            frames = list(frames_of(header, file))
+        except UnusableFileError:
+            raise
+        except Exception as error:  # pydicom meets a damaged header in many ways
+            raise UnusableFileError(
+                f"the file is cut short or its header is damaged ({type(error).__name__})"
+            ) from error
     if not has_pixels:
-        raise DamagedFileError("the image has no pixel data")
+        raise UnusableFileError("the image has no pixel data")
     if not frames[0].series_uid:
-        raise DamagedFileError("the image has no SeriesInstanceUID")
+        raise UnusableFileError("the image has no SeriesInstanceUID")
     if 0 in frames[0].matrix:
-        raise DamagedFileError("the image has no Rows and Columns")
+        raise UnusableFileError("the image has no Rows and Columns")
     return frames
 
 
@@ -258,32 +281,39 @@ def _promises_nothing(file: Path) -> bool:
 
 def _could_be_a_slice(file: Path) -> bool:
     """Whether a file that does not start as DICOM does may be a slice that was damaged: it is empty or no text."""
+    if not _promises_nothing(file):
+        return False
     with file.open("rb") as opened:
         start = opened.read(4096)
-    return _promises_nothing(file) and (not start or b"\x00" in start)
+    return not start or b"\x00" in start
 
 
 def _series_uid_of(file: Path) -> str:
     """SeriesInstanceUID of a damaged file, as far as it can still be read; else empty."""
     try:
-        if not is_dicom(file):
-            return ""
-        header = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=["SeriesInstanceUID"])
-        return str(header.get("SeriesInstanceUID", ""))
+        with file.open("rb") as opened:
+            if not starts_as_dicom(opened):
+                return ""
+            header = pydicom.dcmread(opened, stop_before_pixels=True, force=True, specific_tags=["SeriesInstanceUID"])
+            return str(header.get("SeriesInstanceUID", ""))
     except Exception:  # a damaged header fails in any way
         return ""
 
 
-def _nothing_found(root: Path, damaged: list[_Damaged], left_out: Counter[str]) -> SeriesError:
-    if damaged:
-        return SeriesError(_spoken_damage(damaged))
-    counts = ", ".join(f"{reason}: {count}" for reason, count in sorted(left_out.items())) or "no files at all"
-    return NoSeriesError(f"{root}: no image series ({counts}); give a folder with the images of a scan")
+def _nothing_found(
+    root: Path, unusable: Sequence[UnusableFile], passed_over: Sequence[tuple[Path, str]]
+) -> SeriesError:
+    if unusable:
+        return SeriesError(_spoken(unusable))
+    counts = Counter(reason for _, reason in passed_over)
+    told = ", ".join(f"{reason}: {count}" for reason, count in sorted(counts.items())) or "no files at all"
+    return NoSeriesError(f"{root}: no image series ({told}); give a folder with the images of a scan")
 
 
-def _spoken_damage(damaged: Sequence[_Damaged]) -> str:
-    more = f" (and {len(damaged) - 1} more files are damaged)" if len(damaged) > 1 else ""
-    return f"{damaged[0].path}: {damaged[0].reason}{more}; copy it from its source again"
+def _spoken(unusable: Sequence[UnusableFile]) -> str:
+    first, more = unusable[0], len(unusable) - 1
+    others = f" (and {more} more files cannot be used)" if more else ""
+    return f"{first.path}: {first.reason}{others}; {first.advice}"
 
 
 def _listing(found: list[FoundSeries]) -> str:

@@ -9,6 +9,7 @@ from typing import BinaryIO, Literal
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.pixels import get_decoder
+from pydicom.pixels.utils import get_expected_length
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -20,48 +21,49 @@ from pydicom.uid import (
 _PIXEL_DATA = 0x7FE00010
 _ITEM, _SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 _UNDEFINED_LENGTH = 0xFFFFFFFF
-
-# The package that users can install for each family of compressed pixels.
-_DECODER_PACKAGES = {
-    "JPEG 2000": "pylibjpeg-openjpeg or python-gdcm",
-    "High-Throughput JPEG 2000": "pylibjpeg-openjpeg",
-    "JPEG-LS": "pyjpegls or python-gdcm",
-    "JPEG": "python-gdcm",
-}
+_NEEDED_FOR_LENGTH = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "PhotometricInterpretation")
 
 
-class DamagedFileError(ValueError):
-    """A DICOM file that is cut short or cannot be parsed; the text says what is wrong, without the file's name."""
+class UnusableFileError(ValueError):
+    """A DICOM file that is damaged or cannot be decoded; the text says what is wrong, without the file's name.
+
+    Attributes:
+        advice: what to do about it.
+    """
+
+    def __init__(self, reason: str, advice: str = "copy it from its source again") -> None:
+        super().__init__(reason)
+        self.advice = advice
 
 
-def is_dicom(path: Path) -> bool:
-    """Whether a file starts as DICOM does: with the preamble, or, as some exports do, at once with group 2 or 8."""
-    with path.open("rb") as file:
-        start = file.read(132)
+def starts_as_dicom(file: BinaryIO) -> bool:
+    """Whether a file, open at its start, begins as DICOM: with the preamble, or, in some exports, with group 2 or 8."""
+    start = file.read(132)
+    file.seek(0)
     return start[128:] == b"DICM" or (
         start[1:2] == b"\x00" and start[0:1] in (b"\x02", b"\x08") and start[3:4] == b"\x00"
     )
 
 
-def read_header(path: Path) -> tuple[Dataset, bool]:
+def read_header(file: BinaryIO) -> tuple[Dataset, bool]:
     """Read a DICOM file up to its pixels.
 
     Args:
-        path: a file for which `is_dicom` is true.
+        file: open at its start, which `starts_as_dicom`.
 
     Returns:
         The data set without pixels, with a transfer syntax in its file meta information; and whether it has pixels.
 
     Raises:
-        DamagedFileError: the pixels are cut short, or no installed package decodes them.
+        UnusableFileError: the pixels are cut short, or cannot be decoded.
         Exception: the header is damaged, in whatever way pydicom meets it.
     """
-    with path.open("rb") as file:
-        dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True)
-        syntax = _name_transfer_syntax(dataset)
-        if syntax == DeflatedExplicitVRLittleEndian:  # the whole file is one deflated stream
-            return _without_pixels(pydicom.dcmread(path, force=True))
-        length = _pixel_length(file, dataset, path.stat().st_size)
+    dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True)
+    syntax = _name_transfer_syntax(dataset)
+    if syntax == DeflatedExplicitVRLittleEndian:  # the whole file is one deflated stream
+        file.seek(0)
+        return _without_pixels(pydicom.dcmread(file, force=True))
+    length = _pixel_length(file, dataset, os.fstat(file.fileno()).st_size)
     if length is None:
         return dataset, False
     _check_length(dataset, length)
@@ -69,9 +71,9 @@ def read_header(path: Path) -> tuple[Dataset, bool]:
     return dataset, True
 
 
-def read_with_pixels(path: Path) -> Dataset:
+def read_with_pixels(file: Path | BinaryIO) -> Dataset:
     """Read a whole DICOM file, with a transfer syntax in its file meta information."""
-    dataset = pydicom.dcmread(path, force=True)
+    dataset = pydicom.dcmread(file, force=True)
     _name_transfer_syntax(dataset)
     return dataset
 
@@ -122,24 +124,24 @@ def _check_fragments(file: BinaryIO, size: int, frames: int) -> None:
             break
         file.seek(length, os.SEEK_CUR)
         fragments += 1
-    raise DamagedFileError("its compressed pixel data are cut short")
+    raise UnusableFileError("its compressed pixel data are cut short")
 
 
 def _check_length(dataset: Dataset, length: int) -> None:
-    """Compare the bytes of native pixels with what rows, columns, samples, bits and frames ask for."""
-    if length < 0 or not all(dataset.get(keyword) for keyword in ("Rows", "Columns", "BitsAllocated")):
+    """Compare the bytes of native pixels with what the header asks for."""
+    if length < 0 or not all(dataset.get(keyword) for keyword in _NEEDED_FOR_LENGTH):
         return
-    pixels = int(dataset.Rows) * int(dataset.Columns) * int(dataset.get("NumberOfFrames") or 1)
-    expected = pixels * int(dataset.get("SamplesPerPixel") or 1) * int(dataset.BitsAllocated) // 8
+    expected = get_expected_length(dataset)
     if length < expected:
-        raise DamagedFileError(f"its pixel data are cut short: {length} bytes of {expected}")
+        raise UnusableFileError(f"its pixel data are cut short: {length} bytes of {expected}")
 
 
 def _check_decoder(syntax: UID) -> None:
     try:
-        decoder = get_decoder(syntax)
-    except NotImplementedError as error:
-        raise DamagedFileError(f"its transfer syntax {syntax.name} is not supported") from error
-    if not decoder.is_available:
-        package = next((p for name, p in _DECODER_PACKAGES.items() if syntax.name.startswith(name)), "a decoder")
-        raise DamagedFileError(f"its pixels are {syntax.name}; install {package} to decode them")
+        is_decodable = get_decoder(syntax).is_available
+    except NotImplementedError:
+        is_decodable = False
+    if not is_decodable:
+        raise UnusableFileError(
+            f"its pixels are {syntax.name}, which no installed decoder reads", "export it in another transfer syntax"
+        )

@@ -55,9 +55,9 @@ class Frame:
         orientation: ImageOrientationPatient, row cosines then column cosines, LPS.
         spacing: PixelSpacing (between rows, between columns), mm.
         thickness: SliceThickness, mm.
-        padding: PixelPaddingValue, as stored.
         slope: RescaleSlope.
-        rescaled: whether the frame has a rescale slope and intercept, or a modality look-up table.
+        has_rescale: whether the frame has a rescale slope and intercept, or a modality look-up table.
+        rescale_type: RescaleType, the unit of the values, such as HU.
         phase: (keyword, value) of whatever tells apart frames at one position.
         multi_frame: whether the file is a multi-frame object.
         instance_number: InstanceNumber; a renumbered copy is the same image.
@@ -78,9 +78,9 @@ class Frame:
     orientation: tuple[float, ...] | None
     spacing: tuple[float, ...] | None
     thickness: float | None
-    padding: int | None
     slope: float | None
-    rescaled: bool
+    has_rescale: bool
+    rescale_type: str
     phase: tuple[tuple[str, str], ...]
     multi_frame: bool
     instance_number: int | None = field(default=None, compare=False)
@@ -134,10 +134,10 @@ def frames_of(dataset: Dataset, path: Path) -> Iterator[Frame]:
             orientation=_numbers(find(layers, "ImageOrientationPatient"), 6),
             spacing=_numbers(find(layers, "PixelSpacing"), 2),
             thickness=next(iter(_numbers(find(layers, "SliceThickness"), 1) or ()), None),
-            padding=dataset.get("PixelPaddingValue"),
             slope=next(iter(_numbers(find(layers, "RescaleSlope"), 1) or ()), None),
-            rescaled=find(layers, "ModalityLUTSequence") is not None
+            has_rescale=find(layers, "ModalityLUTSequence") is not None
             or None not in (find(layers, "RescaleSlope"), find(layers, "RescaleIntercept")),
+            rescale_type=str(find(layers, "RescaleType") or "").strip(),
             phase=tuple((key, str(value)) for key in _PHASE_KEYWORDS if (value := find(layers, key)) not in (None, "")),
             multi_frame=count > 1 or bool(groups),
             instance_number=_whole_number(dataset.get("InstanceNumber")),

@@ -75,7 +75,7 @@ def write_parametric_map(
         source_images=source.datasets,
         pixel_array=scores,
         plane_positions=plane_positions(series),
-        contains_recognizable_visual_features=False,
+        contains_recognizable_visual_features=source.show_patient,  # a map may follow the skin
         real_world_value_mappings=[mapping],
         voi_lut_transformations=[VOILUTTransformation(window_center=0.5, window_width=1.0)],
         image_flavor=ImageFlavorValues.VOLUME,

@@ -74,8 +74,10 @@ def read_patient_study(source: Dataset) -> PatientStudy:
                 left_out.append(keyword)
             if keyword not in attributes and keyword in TYPE_2:
                 setattr(attributes, keyword, "")
-        if "DeidentificationMethod" not in attributes and "DeidentificationMethodCodeSequence" not in attributes:
-            attributes.pop("PatientIdentityRemoved", None)  # it asks for one of the two
+        says_how = "DeidentificationMethod" in attributes or "DeidentificationMethodCodeSequence" in attributes
+        if "PatientIdentityRemoved" in attributes and not says_how:  # it asks for one of the two
+            del attributes.PatientIdentityRemoved
+            left_out.append("PatientIdentityRemoved")
         if not all(text.isascii() for element in attributes for text in _texts(element)):
             attributes.SpecificCharacterSet = "ISO_IR 192"
     return PatientStudy(attributes, tuple(left_out))

@@ -22,7 +22,7 @@ from bpfl_med.dicom.algorithm import Algorithm
 from bpfl_med.dicom.derived_object import complete, identify, name_body_part, save
 from bpfl_med.dicom.grid import check_mask, check_scores
 from bpfl_med.dicom.series import DicomSeries
-from bpfl_med.dicom.source_images import LOSSY_HISTORY, read_source_images
+from bpfl_med.dicom.source_images import PIXEL_HISTORY, read_source_images
 from bpfl_med.dicom.terms import DISPLAY_COLOR, anatomic_region
 
 SERIES_NUMBER = 9003
@@ -92,10 +92,9 @@ def write_secondary_capture(
             )
             capture.DateOfSecondaryCapture = DA(identity.created.date())
             capture.TimeOfSecondaryCapture = TM(identity.created.time())
-            capture.BurnedInAnnotation = "NO"
             capture.DerivationDescription = "Anomaly scores of an algorithm in colour over the source image"
             capture.SourceImageSequence = _source_reference(reference, series.frame_numbers[index])
-            for keyword in LOSSY_HISTORY:
+            for keyword in PIXEL_HISTORY:
                 if keyword in reference:
                     capture[keyword] = reference[keyword]
             name_body_part(capture, region)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pydicom
@@ -17,14 +18,22 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 from pydicom.valuerep import DS
 
+from bpfl_med.dicom.geometry import normal_of
 from bpfl_med.dicom.patient_study import PATIENT_AND_STUDY, PatientStudy, read_patient_study
 from bpfl_med.dicom.series import DicomSeries, SeriesError
 
 logger = logging.getLogger(__name__)
 
-_ASKED = ["SOPClassUID", "SOPInstanceUID", "NumberOfFrames", "PositionReferenceIndicator", "SliceThickness"]
-LOSSY_HISTORY = ["LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"]
-"""Attributes that a derived image takes over, since what was once lost is lost in it too (PS3.3 C.7.6.1.1.5)."""
+_ASKED = [
+    *("SOPClassUID", "SOPInstanceUID", "NumberOfFrames", "PositionReferenceIndicator", "SliceThickness"),
+    "RecognizableVisualFeatures",
+]
+PIXEL_HISTORY = [
+    *("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"),
+    "BurnedInAnnotation",
+]
+"""Attributes that a picture of the source takes over: what was lost is lost in it too (PS3.3 C.7.6.1.1.5), and a name
+that was burnt into the pixels is still there."""
 
 _FRAME = "frame of reference"
 _ELSEWHERE = 1e6  # mm; where frames lie that are no slice of the series, so that nothing is ever matched with them
@@ -36,20 +45,17 @@ class SourceImages:
 
     Attributes:
         datasets: one per slice, in slice order; or a single one, if the series is one multi-frame object. Bare: UIDs,
-            geometry and compression history, without pixels and without patient.
+            geometry and history of the pixels, without pixels and without patient.
         patient_study: what identifies the patient and the study, for the finished object.
+        show_patient: whether the patient may be recognised in them, as in a head's skin: unless all say no.
     """
 
     datasets: tuple[Dataset, ...]
     patient_study: PatientStudy
+    show_patient: bool
 
 
-def unusable_attributes(series: DicomSeries) -> tuple[str, ...]:
-    """Name attributes of patient and study that derived objects lack, because the source's are against the standard."""
-    header = pydicom.dcmread(series.files[0], stop_before_pixels=True, force=True, specific_tags=[*PATIENT_AND_STUDY])
-    return read_patient_study(header).left_out
-
-
+@lru_cache(maxsize=1)  # all objects that are made of one series need it
 def read_source_images(series: DicomSeries) -> SourceImages:
     """Read again, from the files of a series, what an object derived from it needs.
 
@@ -65,14 +71,17 @@ def read_source_images(series: DicomSeries) -> SourceImages:
     headers = []
     for file in files:
         header = pydicom.dcmread(
-            file, stop_before_pixels=True, force=True, specific_tags=[*PATIENT_AND_STUDY, *_ASKED, *LOSSY_HISTORY]
+            file, stop_before_pixels=True, force=True, specific_tags=[*PATIENT_AND_STUDY, *_ASKED, *PIXEL_HISTORY]
         )
-        series.check_object(series.files.index(file), header)
         headers.append(header)
+    header_of = dict(zip(files, headers, strict=True))
+    for place, file in enumerate(series.files):
+        series.check_object(place, header_of[file])
+    between, _ = get_volume_positions(series.positions, series.orientation)
     if len(files) == 1 and int(headers[0].get("NumberOfFrames") or 1) > 1:
-        datasets = [_multi_frame(series, headers[0])]
+        datasets = [_multi_frame(series, headers[0], between)]
     elif len(files) == len(series.files):
-        datasets = [_single_frame(series, index, header) for index, header in enumerate(headers)]
+        datasets = [_single_frame(series, index, header, between) for index, header in enumerate(headers)]
     else:
         raise SeriesError(
             f"the {len(series.files)} slices lie in {len(files)} multi-frame files, {files[0]} and others; "
@@ -83,7 +92,8 @@ def read_source_images(series: DicomSeries) -> SourceImages:
         logger.warning(
             "left empty, because the value in the source is against the standard: %s", ", ".join(patient_study.left_out)
         )
-    return SourceImages(tuple(datasets), patient_study)
+    show_patient = any(header.get("RecognizableVisualFeatures") != "NO" for header in headers)
+    return SourceImages(tuple(datasets), patient_study, show_patient)
 
 
 def plane_positions(series: DicomSeries) -> list[PlanePositionSequence]:
@@ -91,10 +101,9 @@ def plane_positions(series: DicomSeries) -> list[PlanePositionSequence]:
     return [PlanePositionSequence("PATIENT", [_ds(x) for x in position]) for position in series.positions]
 
 
-def _pixel_measures(series: DicomSeries, header: Dataset) -> PixelMeasuresSequence:
+def _pixel_measures(series: DicomSeries, header: Dataset, between: float | None) -> PixelMeasuresSequence:
     """Spacing of the grid, mm; that between slices only where one, at right angles, is true of all of them."""
     thickness = _slice_thickness(series, header)
-    between, _ = get_volume_positions(series.positions, series.orientation)
     if series.shape[0] == 1:
         between = thickness
     return PixelMeasuresSequence(
@@ -118,15 +127,15 @@ def _bare(series: DicomSeries, header: Dataset) -> Dataset:
     bare.FrameOfReferenceUID = series.frame_of_reference_uid or generate_uid(entropy_srcs=[_FRAME, series.series_uid])
     bare.PositionReferenceIndicator = header.get("PositionReferenceIndicator") or ""
     bare.Rows, bare.Columns = series.shape[1:]
-    for keyword in LOSSY_HISTORY:
+    for keyword in PIXEL_HISTORY:
         if header.get(keyword):
             setattr(bare, keyword, header[keyword].value)
     return bare
 
 
-def _single_frame(series: DicomSeries, index: int, header: Dataset) -> Dataset:
+def _single_frame(series: DicomSeries, index: int, header: Dataset, between: float | None) -> Dataset:
     bare = _bare(series, header)
-    measures = _pixel_measures(series, header)[0]
+    measures = _pixel_measures(series, header, between)[0]
     bare.ImagePositionPatient = [_ds(x) for x in series.positions[index]]
     bare.ImageOrientationPatient = [_ds(x) for x in series.orientation]
     for element in measures:
@@ -134,12 +143,12 @@ def _single_frame(series: DicomSeries, index: int, header: Dataset) -> Dataset:
     return bare
 
 
-def _multi_frame(series: DicomSeries, header: Dataset) -> Dataset:
+def _multi_frame(series: DicomSeries, header: Dataset, between: float | None) -> Dataset:
     bare = _bare(series, header)
     bare.NumberOfFrames = int(header.NumberOfFrames)
     shared = Dataset()
     shared.PlaneOrientationSequence = PlaneOrientationSequence("PATIENT", [_ds(x) for x in series.orientation])
-    shared.PixelMeasuresSequence = _pixel_measures(series, header)
+    shared.PixelMeasuresSequence = _pixel_measures(series, header, between)
     bare.SharedFunctionalGroupsSequence = [shared]
     where = np.full((bare.NumberOfFrames, 3), _ELSEWHERE)
     where[np.array(series.frame_numbers) - 1] = series.positions
@@ -162,8 +171,7 @@ def _slice_thickness(series: DicomSeries, header: Dataset) -> float:
         return thickness
     if series.shape[0] == 1:
         return series.pixel_spacing[0]
-    normal = np.cross(series.orientation[:3], series.orientation[3:])
-    return float(np.median(np.abs(np.diff(series.positions @ normal))))
+    return float(np.median(np.abs(np.diff(series.positions @ normal_of(series.orientation)))))
 
 
 def _ds(value: float) -> DS:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -13,102 +16,146 @@ from pydicom.pixels import apply_modality_lut, iter_pixels
 from bpfl_med.dicom.files import read_with_pixels
 from bpfl_med.dicom.frames import find, layers_of
 from bpfl_med.dicom.series import DicomSeries, SeriesError
+from bpfl_med.file_checksum import joint_checksum
 
 # Nothing in a patient is this low, so a CT value below it is padding that the header does not declare (HU).
 LOWEST_HU = -1500.0
+# Each scan shows air, so a CT whose lowest value is above this was not stored as it was read (HU).
+_AIR_HU = -500.0
 
 
-def read_volume(series: DicomSeries) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class SeriesVolume:
+    """The values of a series.
+
+    Attributes:
+        values: ``[slices, rows, columns]`` float32, finite. ``values.transpose(2, 1, 0)`` goes with the series' affine.
+        checksum: SHA-256 of the bytes that were decoded: of the file, or of several files' digests in slice order.
+        notes: how many pixels were padding and what was put there, one sentence each.
+    """
+
+    values: np.ndarray
+    checksum: str
+    notes: tuple[str, ...]
+
+
+def read_volume(series: DicomSeries) -> SeriesVolume:
     """Decode a series slice by slice into one array of real values.
 
     Each slice's stored values go through its own modality look-up table or rescale slope and intercept; CT comes out in
-    HU. MONOCHROME1 slices are inverted within the range of their stored bits before that, as viewers do, so that more
-    is brighter. Padding (PixelPaddingValue up to PixelPaddingRangeLimit, and anything below `LOWEST_HU` in CT) is no
-    measurement and is set to the lowest real value of the whole volume, so that it cannot spoil a scaling from minimum
-    to maximum.
+    HU. MONOCHROME1 slices are inverted within the range of their stored bits before that, so that more is brighter.
+    Padding (PixelPaddingValue up to PixelPaddingRangeLimit, and anything below `LOWEST_HU` in CT) is no measurement and
+    is set to the lowest real value of the whole volume, so that it cannot spoil a scaling from minimum to maximum.
 
-    The memory at any time is the volume and one file.
+    The memory at any time is the volume and one file, as read and as decoded.
 
     Args:
         series: a series as `select_series` gives it.
 
-    Returns:
-        ``[slices, rows, columns]`` float32, finite. ``volume.transpose(2, 1, 0)`` goes with ``series.affine``.
-
     Raises:
-        SeriesError: a file cannot be decoded or is another than when its header was read, or the series holds no real
-            value at all.
+        SeriesError: a file cannot be decoded or is another than when its header was read; the series holds no real
+            value at all; or it is a MONOCHROME1 CT without air, whose values inverting does not make HU.
     """
-    volume = np.empty(series.shape, dtype=np.float32)
-    places: dict[Path, list[tuple[int, int]]] = defaultdict(list)
-    for place, (path, number) in enumerate(zip(series.files, series.frame_numbers, strict=True)):
-        places[path].append((number, place))
-    for path, numbers in places.items():
-        for (_, place), values in zip(
-            sorted(numbers), _real_values(series, numbers[0][1], sorted(n - 1 for n, _ in numbers)), strict=True
-        ):
-            if values.shape != series.shape[1:]:
-                raise SeriesError(f"{path}: decodes to {values.shape} pixels, not {series.shape[1:]}; export it again")
-            volume[place] = values
-    _fill_padding(volume, series)
-    return volume
-
-
-def _real_values(series: DicomSeries, place: int, indices: list[int]) -> Iterator[np.ndarray]:
-    """Yield frames (0-based, ascending) of a file, ``[rows, columns]`` float32, NaN where the pixel is padding."""
-    path = series.files[place]
-    try:
-        dataset = read_with_pixels(path)
-        series.check_object(place, dataset)
-        for index, stored in zip(indices, iter_pixels(dataset, indices=indices), strict=True):
-            yield _rescale(stored, dataset, index)
-    except SeriesError:
-        raise
-    except Exception as error:  # decoders raise whatever they like
+    values = np.empty(series.shape, dtype=np.float32)
+    padding: Counter[str] = Counter()
+    is_inverted = False
+    checksums = []
+    for path, places in _places_of(series).items():
+        content = _read(path)
+        checksums.append(hashlib.sha256(content).hexdigest())
+        try:
+            dataset = read_with_pixels(BytesIO(content))
+            series.check_object(places[0], dataset)
+            is_inverted |= dataset.PhotometricInterpretation == "MONOCHROME1"
+            for place, frame in zip(places, _real_values(dataset, series, places, padding), strict=True):
+                if frame.shape != series.shape[1:]:
+                    raise SeriesError(
+                        f"{path}: decodes to {frame.shape} pixels, not {series.shape[1:]}; export it again"
+                    )
+                values[place] = frame
+        except SeriesError:
+            raise
+        except Exception as error:  # decoders raise whatever they like
+            raise SeriesError(
+                f"{path}: its pixels cannot be decoded ({type(error).__name__}); copy the file from its source again"
+            ) from error
+    lowest = _fill_padding(values, series)
+    if is_inverted and series.modality == "CT" and lowest > _AIR_HU:
         raise SeriesError(
-            f"{path}: its pixels cannot be decoded ({type(error).__name__}); copy the file from its source again"
-        ) from error
+            f"{series.files[0]} and {len(series.files) - 1} more: MONOCHROME1 CT that shows no air once it is inverted "
+            f"(lowest value {lowest:g} HU), so its values are not known; export it as MONOCHROME2"
+        )
+    fate = "are no measurement and set to the lowest real value of the volume"
+    notes = [f"{count} pixels ({reason}) {fate}." for reason, count in (+padding).items()]
+    return SeriesVolume(values, joint_checksum(checksums), tuple(notes))
 
 
-def _rescale(stored: np.ndarray, dataset: Dataset, index: int) -> np.ndarray:
-    """Stored values of one frame -> real values, NaN where the pixel is padding."""
-    layers = layers_of(dataset, index)
-    padding = _is_padding(stored, dataset)
+def _places_of(series: DicomSeries) -> dict[Path, list[int]]:
+    """Give the slices that each file holds, by frame number."""
+    places: dict[Path, list[int]] = {}
+    for place, path in enumerate(series.files):
+        places.setdefault(path, []).append(place)
+    return {path: sorted(some, key=series.frame_numbers.__getitem__) for path, some in places.items()}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SeriesError(f"{path}: cannot be read ({error.strerror}); copy the file from its source again") from error
+
+
+def _real_values(
+    dataset: Dataset, series: DicomSeries, places: Sequence[int], padding: Counter[str]
+) -> Iterator[np.ndarray]:
+    """Yield the slices of a file, ``[rows, columns]`` float32, NaN where the pixel is padding, which is counted."""
+    indices = [series.frame_numbers[place] - 1 for place in places]
+    for index, stored in zip(indices, iter_pixels(dataset, indices=indices), strict=True):
+        layers = layers_of(dataset, index)
+        values = _rescale(stored, dataset, layers)
+        is_declared = _is_padding(stored, dataset)
+        values[is_declared] = np.nan
+        padding["declared padding"] += int(is_declared.sum())
+        if dataset.get("Modality") == "CT" and find(layers, "RescaleType") in (None, "HU"):
+            is_too_low = values < LOWEST_HU
+            values[is_too_low] = np.nan
+            padding[f"below {LOWEST_HU:g} HU"] += int(is_too_low.sum())
+        yield values
+
+
+def _rescale(stored: np.ndarray, dataset: Dataset, layers: list[Dataset]) -> np.ndarray:
+    """Stored values of one frame -> real values."""
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         ends_sum = -1 if int(dataset.PixelRepresentation) else (1 << int(dataset.BitsStored)) - 1
         stored = ends_sum - stored.astype(np.int64)
     table = next((layer for layer in layers if layer.get("ModalityLUTSequence")), None)
     if table is not None:
-        values = apply_modality_lut(stored, table).astype(np.float32)
-    else:
-        slope, intercept = find(layers, "RescaleSlope"), find(layers, "RescaleIntercept")
-        values = stored.astype(np.float32)
-        values *= np.float32(1.0 if slope is None else slope)
-        values += np.float32(0.0 if intercept is None else intercept)
-    if padding is not None:
-        values[padding] = np.nan
-    if dataset.get("Modality") == "CT" and find(layers, "RescaleType") in (None, "HU"):
-        values[values < LOWEST_HU] = np.nan
+        return apply_modality_lut(stored, table).astype(np.float32)
+    slope, intercept = find(layers, "RescaleSlope"), find(layers, "RescaleIntercept")
+    values = stored.astype(np.float32)
+    values *= np.float32(1.0 if slope is None else slope)
+    values += np.float32(0.0 if intercept is None else intercept)
     return values
 
 
-def _is_padding(stored: np.ndarray, dataset: Dataset) -> np.ndarray | None:
-    """Where the stored values are the declared padding, or None where none is declared."""
+def _is_padding(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
+    """Where the stored values are the declared padding."""
     value = dataset.get("PixelPaddingValue")
     if value is None:
-        return None
+        return np.zeros(stored.shape, dtype=bool)
     limit = dataset.get("PixelPaddingRangeLimit")
     # Some writers give the value of signed pixels as an unsigned one: bring both into the type of the pixels.
     ends = np.array([value, value if limit is None else limit], dtype=np.int64).astype(stored.dtype)
     return (stored >= ends.min()) & (stored <= ends.max())
 
 
-def _fill_padding(volume: np.ndarray, series: DicomSeries) -> None:
-    """Replace NaN by the lowest real value, slice by slice, so that no second volume is ever held."""
-    lowest = np.fmin.reduce([np.fmin.reduce(plane, axis=None) for plane in volume])
+def _fill_padding(values: np.ndarray, series: DicomSeries) -> float:
+    """Replace NaN by the lowest real value and return that; slice by slice, so that no second volume is ever held."""
+    lowest = np.fmin.reduce([np.fmin.reduce(plane, axis=None) for plane in values])
     if np.isnan(lowest):
         raise SeriesError(
             f"{series.files[0]} and {len(series.files) - 1} more: all pixels are padding; nothing to score"
         )
-    for plane in volume:
+    for plane in values:
         plane[np.isnan(plane)] = lowest
+    return float(lowest)

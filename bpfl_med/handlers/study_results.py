@@ -17,7 +17,7 @@ from bpfl_med.atomic_files import check_writable, remove_unfinished, replaced_fo
 from bpfl_med.data.studies import Study
 from bpfl_med.data.study_volume import StudyVolume
 from bpfl_med.dicom.algorithm import Algorithm
-from bpfl_med.dicom.source_images import unusable_attributes
+from bpfl_med.dicom.source_images import read_source_images
 from bpfl_med.different_settings import different_settings
 from bpfl_med.file_checksum import file_checksum
 from bpfl_med.inferers import VolumePrediction
@@ -248,7 +248,7 @@ class StudyResults:
 def _tell_unusable_attributes(folder: Path, result: StudyResult) -> None:
     """Say what of patient and study DICOM objects lack: an archive may not find the patient without it."""
     if result.volume.series is not None and any(folder.rglob("*.dcm")):
-        for keyword in unusable_attributes(result.volume.series):
+        for keyword in read_source_images(result.volume.series).patient_study.left_out:
             result.omitted[f"{keyword} in DICOM objects"] = "its value in the scan is against the standard"
 
 

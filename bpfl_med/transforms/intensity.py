@@ -118,7 +118,7 @@ class PercentileIntensity(Intensity):
             raise ValueError(f"the volume has the value {low:g} everywhere; there is nothing to score")
         # scikit-image gives the middle of the last dark bin, and the end of that bin is what divides dark from bright.
         share = (sample.astype(np.float64) - low) / (high - low)
-        foreground = sample[share > threshold_otsu(share, nbins=_BINS) + 1 / (2 * _BINS)]
+        foreground = sample[share > threshold_otsu(share.ravel(), nbins=_BINS) + 1 / (2 * _BINS)]
         black, white = np.percentile(foreground, [self.lower, self.upper])
         if black >= white:  # all of the foreground has one value
             black, white = low, high

@@ -77,3 +77,12 @@ def test_other_tensors_are_refused(volume):
     slices = VolumeInferer(PercentileIntensity(1, 99), plane="axial", batch_size=2, device=torch.device("cpu"))
     with pytest.raises(ValueError, match=re.escape(f"got {type(volume).__name__} {list(volume.shape)}")):
         TensorVolumeInferer(slices, class_name="brain")(volume, IntensityNetwork())
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_a_volume_that_is_not_finite_is_refused(value):
+    volume = MetaTensor(torch.zeros(1, 1, 4, 4, 4))
+    volume[0, 0, 1, 2, 3] = value
+    slices = VolumeInferer(PercentileIntensity(1, 99), plane="axial", batch_size=2, device=torch.device("cpu"))
+    with pytest.raises(ValueError, match="The volume holds NaN or infinite values; replace them"):
+        TensorVolumeInferer(slices, class_name="brain")(volume, IntensityNetwork())

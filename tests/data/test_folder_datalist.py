@@ -14,6 +14,9 @@ from bpfl_med.data import PictureError, folder_datalist, items_of_classes, maske
 def folder(tmp_path: Path) -> Path:
     save(*(tmp_path / name for name in ("no/b.PNG", "no/a.jpg", "yes/c.png", "yes/d.jpeg", "masks/c.png")))
     (tmp_path / "no/Thumbs.db").write_bytes(b"no picture")
+    for hidden in ("no/._a.jpg", ".cache/e.png"):  # as a Mac and other programs leave them
+        (tmp_path / hidden).parent.mkdir(exist_ok=True)
+        (tmp_path / hidden).write_bytes(b"no picture")
     return tmp_path
 
 

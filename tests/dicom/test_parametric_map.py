@@ -85,6 +85,18 @@ def test_every_body_part_gives_a_valid_object(body_part: str | None, tmp_path: P
     assert findings(tmp_path / "map.dcm") == []
 
 
+@pytest.mark.parametrize(("told", "expected"), [("NO", "NO"), ("YES", "YES"), (None, "YES")])
+def test_a_map_may_show_the_patient_unless_the_source_does_not(told: str | None, expected: str, tmp_path: Path) -> None:
+    phantom, series = phantom_series(tmp_path / "series", "single_slice")
+    if told:
+        image = pydicom.dcmread(series.files[0])
+        image.RecognizableVisualFeatures = told
+        image.save_as(series.files[0])
+    write_parametric_map(tmp_path / "map.dcm", lesion_scores(phantom, series), series, ALGORITHM)
+    assert pydicom.dcmread(tmp_path / "map.dcm").RecognizableVisualFeatures == expected
+    assert findings(tmp_path / "map.dcm") == []
+
+
 def test_same_input_and_time_give_the_same_bytes(tmp_path: Path) -> None:
     phantom, series = phantom_series(tmp_path / "series", "axial")
     scores = lesion_scores(phantom, series)

@@ -55,6 +55,19 @@ def test_lossy_history_is_kept(tmp_path: Path) -> None:
     assert dciodvfy(files[0]) == []
 
 
+@pytest.mark.parametrize("burned_in", ["YES", "NO", None])
+def test_a_name_that_is_burnt_into_the_source_is_not_denied(burned_in: str | None, tmp_path: Path) -> None:
+    phantom, series = phantom_series(tmp_path / "series", "single_slice")
+    if burned_in:
+        image = pydicom.dcmread(series.files[0])
+        image.BurnedInAnnotation = burned_in
+        image.save_as(series.files[0])
+    scores = lesion_scores(phantom, series)
+    files = write_secondary_capture(tmp_path / "overlay", scores, scores, scores > 0.5, series, ALGORITHM)
+    assert pydicom.dcmread(files[0]).get("BurnedInAnnotation") == burned_in
+    assert dciodvfy(files[0]) == []
+
+
 def test_colours() -> None:
     image = np.full((9, 9), 0.5)
     mask = np.zeros((9, 9), bool)

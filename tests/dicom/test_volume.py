@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pydicom
 import pytest
@@ -14,12 +16,12 @@ from bpfl_med.dicom import SeriesError, read_volume, select_series
 def plain(tmp_path_factory) -> np.ndarray:
     folder = tmp_path_factory.mktemp("plain")
     write_series(folder)
-    return read_volume(select_series(folder))
+    return read_volume(select_series(folder)).values
 
 
 def volume_of(folder, kind) -> np.ndarray:
     write_series(folder, kind=kind)
-    volume = read_volume(select_series(folder))
+    volume = read_volume(select_series(folder)).values
     assert volume.dtype == np.float32
     assert np.isfinite(volume).all()
     return volume
@@ -64,7 +66,26 @@ def test_signed_monochrome1_is_inverted_about_its_own_middle(tmp_path, plain):
         dataset.PhotometricInterpretation = "MONOCHROME1"
         dataset.PixelData = (-1 - dataset.pixel_array.astype(np.int16)).tobytes()
         dataset.save_as(file)
-    np.testing.assert_array_equal(read_volume(select_series(tmp_path)), plain)
+    np.testing.assert_array_equal(read_volume(select_series(tmp_path)).values, plain)
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+def test_a_monochrome1_ct_whose_values_were_never_inverted_is_refused(tmp_path, bits):
+    """The standard asks a viewer alone to invert it; values without air would pass for HU."""
+    for file in write_series(tmp_path).files:
+        dataset = pydicom.dcmread(file)
+        dataset.PhotometricInterpretation, dataset.BitsStored, dataset.HighBit = "MONOCHROME1", bits, bits - 1
+        dataset.save_as(file)
+    with pytest.raises(SeriesError, match=r"image001\.dcm and 23 more: MONOCHROME1 CT that shows no air .*MONOCHROME2"):
+        read_volume(select_series(tmp_path))
+
+
+def test_a_monochrome1_scan_of_no_unit_needs_no_air(tmp_path, plain):
+    for file in write_series(tmp_path).files:
+        dataset = pydicom.dcmread(file)
+        dataset.Modality, dataset.PhotometricInterpretation = "MR", "MONOCHROME1"
+        dataset.save_as(file)
+    np.testing.assert_array_equal(read_volume(select_series(tmp_path)).values, 4095 - 2048 - plain)
 
 
 def test_each_slice_has_its_own_slope_and_intercept(tmp_path, plain):
@@ -92,7 +113,7 @@ def test_padding_written_as_an_unsigned_number_is_known(tmp_path):
         del dataset["PixelPaddingValue"]
         dataset.add_new("PixelPaddingValue", "US", 65536 - 2000)
         dataset.save_as(file)
-    assert read_volume(select_series(tmp_path)).min() == -1000
+    assert read_volume(select_series(tmp_path)).values.min() == -1000
 
 
 def test_a_padding_range_is_known(tmp_path):
@@ -102,7 +123,59 @@ def test_a_padding_range_is_known(tmp_path):
         dataset.add_new("PixelPaddingValue", "US", 0)
         dataset.add_new("PixelPaddingRangeLimit", "US", 1024 + 30)
         dataset.save_as(file)
-    assert read_volume(select_series(tmp_path)).min() == 31
+    assert read_volume(select_series(tmp_path)).values.min() == 31
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("padding", "declared padding"), ("undeclared_padding", "below -1500 HU"), (None, None)]
+)
+def test_pixels_that_are_set_to_another_value_are_counted(tmp_path, plain, kind, reason):
+    write_series(tmp_path, **({"kind": kind} if kind else {}))
+    outside = np.hypot((np.arange(64)[:, None] - 31.5) / 32, (np.arange(48) - 23.5) / 24) > 1
+    told = f"{24 * outside.sum()} pixels ({reason}) are no measurement and set to the lowest real value of the volume."
+    assert read_volume(select_series(tmp_path)).notes == ((told,) if kind else ())
+
+
+def test_the_checksum_is_that_of_the_files_in_slice_order(tmp_path):
+    write_series(tmp_path, kind="shuffled")
+    series = select_series(tmp_path)
+    digests = b"".join(hashlib.sha256(file.read_bytes()).digest() for file in series.files)
+    assert read_volume(series).checksum == hashlib.sha256(digests).hexdigest()
+
+
+def test_a_file_that_is_gone_is_named(tmp_path):
+    write_series(tmp_path)
+    series = select_series(tmp_path)
+    series.files[3].unlink()
+    with pytest.raises(SeriesError, match=r"\.dcm: cannot be read \(No such file or directory\); copy the file"):
+        read_volume(series)
+
+
+@pytest.mark.parametrize("unit", ["ED", "Z_EFF", "MGML"])
+def test_a_ct_that_is_in_no_hounsfield_units_is_refused(tmp_path, unit):
+    for file in write_series(tmp_path).files:
+        dataset = pydicom.dcmread(file)
+        dataset.RescaleType = unit
+        dataset.save_as(file)
+    with pytest.raises(SeriesError, match=r"image001\.dcm, .* and 21 more: a RescaleType that is no HU"):
+        select_series(tmp_path)
+
+
+def test_a_slice_in_another_unit_is_refused(tmp_path):
+    file = write_series(tmp_path).files[4]
+    dataset = pydicom.dcmread(file)
+    dataset.RescaleType = "US"
+    dataset.save_as(file)
+    with pytest.raises(SeriesError, match=r"image005\.dcm: another RescaleType than the other 23 of 24"):
+        select_series(tmp_path)
+
+
+def test_a_ct_of_an_unspecified_unit_is_read_and_said(tmp_path):
+    for file in write_series(tmp_path).files:
+        dataset = pydicom.dcmread(file)
+        dataset.RescaleType = "US"
+        dataset.save_as(file)
+    assert select_series(tmp_path).notes == ("The CT slices' RescaleType is US, so their values may be no HU.",)
 
 
 def test_nothing_but_padding_is_refused(tmp_path):
@@ -132,7 +205,7 @@ def test_ct_without_rescale_is_read_and_said(tmp_path, plain):
         del dataset.RescaleSlope, dataset.RescaleIntercept
         dataset.save_as(file)
     series = select_series(tmp_path)
-    np.testing.assert_array_equal(read_volume(series), plain + 1024)
+    np.testing.assert_array_equal(read_volume(series).values, plain + 1024)
     assert series.notes == (
         "The CT slices lack a rescale slope or intercept: 1 and 0 are taken, so they may be no HU.",
     )
@@ -154,7 +227,7 @@ def test_noise_below_air_is_no_padding(tmp_path):
         dataset = pydicom.dcmread(file)
         dataset.RescaleIntercept = -1424
         dataset.save_as(file)
-    assert read_volume(select_series(tmp_path)).min() == -1400
+    assert read_volume(select_series(tmp_path)).values.min() == -1400
 
 
 @pytest.mark.parametrize(("modality", "unit"), [("MR", "HU"), ("CT", "US")])
@@ -163,7 +236,7 @@ def test_low_values_that_are_no_hounsfield_units_are_kept(tmp_path, modality, un
         dataset = pydicom.dcmread(file)
         dataset.Modality, dataset.RescaleType, dataset.RescaleIntercept = modality, unit, -3000
         dataset.save_as(file)
-    assert read_volume(select_series(tmp_path)).min() == -2976
+    assert read_volume(select_series(tmp_path)).values.min() == -2976
 
 
 def test_other_pixels_than_the_header_says_are_refused(tmp_path, monkeypatch):

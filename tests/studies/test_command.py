@@ -225,6 +225,13 @@ def test_all_studies_are_scored_and_a_bad_one_is_one_line(tmp_path, capfd):
         np.testing.assert_allclose(result.array("anomaly_map"), windowed(small_volume(seed=seed), *BRAIN), atol=1e-6)
 
 
+def test_a_gap_is_refused_before_weights_are_loaded(tmp_path, monkeypatch, capfd):
+    write_series(tmp_path / "in", kind="missing_slice")
+    monkeypatch.setattr("bpfl_med.networks.IntensityNetwork.__init__", lambda *_, **__: pytest.fail("it was built"))
+    assert predict(tmp_path / "in", tmp_path / "out") == 2
+    assert "slices seem to be missing" in capfd.readouterr().err
+
+
 def test_gaps_are_allowed_on_request(tmp_path, capsys):
     phantom = write_series(tmp_path / "in", kind="missing_slice")
     assert predict(tmp_path / "in", tmp_path / "out", "--allow-gaps") == 0

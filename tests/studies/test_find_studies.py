@@ -132,7 +132,7 @@ def test_a_damaged_series_beside_a_volume_file_is_a_study_that_fails(tmp_path):
         file.write_bytes(b"")
     good, bad = find_studies(tmp_path, take_all=True)
     assert good.name == "case__old"
-    with pytest.raises(StudyError, match=r"image001\.dcm: the file is empty \(and 23 more files are damaged\)"):
+    with pytest.raises(StudyError, match=r"image001\.dcm: the file is empty \(and 23 more files cannot be used\)"):
         load_study(bad)
     with pytest.raises(SeriesError, match=r"image001\.dcm: the file is empty"):
         find_studies(tmp_path / "case")
@@ -295,15 +295,48 @@ def test_nrrd_that_is_no_grey_volume_is_refused(tmp_path, shape, is_vector, foun
         load_study(*find_studies(path))
 
 
-def test_nrrd_without_a_space_is_announced(tmp_path):
-    itk = pytest.importorskip("itk")
-    path = tmp_path / "scan.nrrd"
-    itk.imwrite(itk.image_from_array(np.zeros((3, 4, 5), np.int16)), str(path))
-    assert load_study(*find_studies(path)).notes == ()
-    header = b"NRRD0004\ntype: short\ndimension: 3\nsizes: 5 4 3\nspacings: 1 2 3\nencoding: raw\nendian: little\n\n"
-    path.write_bytes(header + bytes(2 * 60))
-    (note,) = load_study(*find_studies(path)).notes
-    assert "names no space: orientation is unknown" in note
+@pytest.mark.parametrize(
+    ("name", "line", "is_known"),
+    [
+        ("scan.nrrd", b"space: left-posterior-superior\n", True),
+        ("scan.nrrd", b"space: RAS\n", True),
+        ("scan.nrrd", b"space: scanner-xyz\n", False),
+        ("scan.nrrd", b"spacings: 1 2 3\n", False),
+        ("scan.mha", b"TransformMatrix = 1 0 0 0 1 0 0 0 1\n", True),
+        ("scan.mha", b"ElementSpacing = 1 2 3\n", False),
+    ],
+)
+def test_a_volume_without_a_space_of_the_patient_is_announced(tmp_path, name, line, is_known):
+    pytest.importorskip("itk")
+    if name.endswith(".nrrd"):
+        header = b"NRRD0004\ntype: short\ndimension: 3\nsizes: 5 4 3\n" + line
+        if line.startswith(b"space:"):
+            header += b"space directions: (1,0,0) (0,1,0) (0,0,1)\n"
+        header += b"encoding: raw\nendian: little\n\n"
+    else:
+        header = b"ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\n" + line
+        header += b"DimSize = 5 4 3\nElementType = MET_SHORT\nElementDataFile = LOCAL\n"
+    (tmp_path / name).write_bytes(header + bytes(2 * 60))
+    volume = load_study(*find_studies(tmp_path / name))
+    assert volume.orientation_is_known == is_known
+    told = ("The file names no space of the patient: left and right cannot be told apart.",)
+    assert volume.notes == (() if is_known else told)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_header_whose_voxels_are_in_several_files_is_refused(tmp_path, resume):
+    """A checksum of some of them would pass for one of all."""
+    pytest.importorskip("itk")
+    for index in range(3):
+        (tmp_path / f"{index}.raw").write_bytes(bytes(2 * 20))
+    header = b"ObjectType = Image\nNDims = 3\nDimSize = 5 4 3\nElementType = MET_SHORT\nElementDataFile = LIST\n"
+    (tmp_path / "scan.mhd").write_bytes(header + b"0.raw\n1.raw\n2.raw\n")
+    (tmp_path / "out/scan").mkdir(parents=True)
+    (tmp_path / "out/scan/result.json").write_text('{"input": {}}')
+    for output in ("out", "free"):
+        (study,) = unfinished_studies(find_studies(tmp_path / "scan.mhd"), tmp_path / output, resume=resume)
+        with pytest.raises(StudyError, match=r"scan\.mhd: its voxels are in several files; save it as one"):
+            load_study(study)
 
 
 def test_damaged_and_not_finite_nrrd_are_refused(tmp_path):
@@ -368,7 +401,7 @@ def test_one_bad_series_or_folder_of_an_export_does_not_cost_the_others(tmp_path
     assert [study.series_uid for study in studies if not study.problem] == [good.series_uid]
     told = sorted(study.problem for study in studies if study.problem)
     assert len(told) == 2
-    assert "empty/image001.dcm: the file is empty (and 23 more files are damaged)" in told[0]
+    assert "empty/image001.dcm: the file is empty (and 23 more files cannot be used)" in told[0]
     assert "odd: a SeriesInstanceUID is at most 64 digits" in told[1]
 
 

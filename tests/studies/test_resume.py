@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -95,6 +97,20 @@ def test_a_resumed_run_mixes_no_writers(tmp_path, capsys):
     assert "settings.writers.1.segmentation_type was None, is now 'BINARY'" in sentence
 
 
+@pytest.mark.parametrize("choice", [(), ("--series",)], ids=["the only series", "the one that is named"])
+def test_a_single_series_to_which_images_have_come_is_scored_anew(tmp_path, choice):
+    phantom = write_series(tmp_path / "in", seed=1)
+    options = (*choice, phantom.series_uid) if choice else ()
+    late = sorted((tmp_path / "in").iterdir())[-1]
+    late.rename(tmp_path / late.name)
+    for n_images in (23, 24):
+        assert predict(tmp_path / "in", tmp_path / "out", "--resume", *options) == 0
+        record = json.loads((tmp_path / "out" / phantom.series_uid / "result.json").read_text())
+        assert record["input"]["n_images"] == n_images
+        if n_images == 23:
+            (tmp_path / late.name).rename(late)
+
+
 def test_a_series_that_was_still_being_sent_is_scored_anew(tmp_path, capsys):
     for seed in (1, 2):
         write_series(tmp_path / f"in/{seed}", seed=seed)
@@ -143,8 +159,8 @@ def test_headers_of_a_folder_with_many_series_are_read_once(tmp_path, monkeypatc
             file.rename(tmp_path / f"flat/{seed}_{file.name}")
     read = []
 
-    def count(file: Path) -> object:
-        read.append(file)
+    def count(file: BinaryIO) -> object:
+        read.append(file.name)
         return read_header(file)
 
     monkeypatch.setattr("bpfl_med.data.studies._MANY_SERIES", 2)
@@ -152,6 +168,26 @@ def test_headers_of_a_folder_with_many_series_are_read_once(tmp_path, monkeypatc
     assert predict(tmp_path / "flat", tmp_path / "out", "--all") == 0
     assert len(read) == len(set(read)) == 3 * 24
     assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_a_slice_is_opened_three_times_whatever_is_written(tmp_path):
+    """To be found, to be scored, and for what derived objects say of it: a network share is slow."""
+    write_series(tmp_path / "in")
+    overlay = tmp_path / "writers.yaml"
+    names = ("NiftiOverlays", "DicomSegmentation", "DicomParametricMap", "DicomSecondaryCapture", "DicomReport")
+    overlay.write_text(f"writers: [{', '.join(f'{{_target_: bpfl_med.handlers.{name}}}' for name in names)}]")
+    opened: Counter[str] = Counter()
+
+    def count(event: str, details: tuple[object, ...]) -> None:
+        if event == "open" and counting and str(details[0]).startswith(f"{tmp_path}/in/"):
+            opened[str(details[0])] += 1
+
+    counting = True
+    sys.addaudithook(count)  # cannot be taken away again
+    assert predict(tmp_path / "in", tmp_path / "out", overlay=overlay) == 0
+    counting = False
+    assert len(opened) == 24
+    assert set(opened.values()) == {3}
 
 
 @pytest.fixture(scope="module")
