@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 
-from bpfl_med.networks import BayesPFL
+from bpfl_med.networks import ScoringNetwork
 from bpfl_med.tensor_memory import TensorMemory
 
 
-def largest_batch_size(network: BayesPFL, *, limit_gib: float, most: int) -> int:
+def largest_batch_size(network: ScoringNetwork, *, limit_gib: float, most: int) -> int:
     """Find the largest batch whose tensors, with the weights, stay below a limit.
 
     The network is run on the meta device, which computes and takes nothing, so the answer depends on nothing but the
@@ -27,7 +27,7 @@ def largest_batch_size(network: BayesPFL, *, limit_gib: float, most: int) -> int
         most: never more images than that, because larger batches are no faster.
 
     Raises:
-        ValueError: if not even one image fits.
+        ValueError: if not even one image fits, or the network takes images of any size.
     """
     weights = sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))
     room = limit_gib * 2**30 - weights
@@ -44,9 +44,13 @@ def largest_batch_size(network: BayesPFL, *, limit_gib: float, most: int) -> int
     return fits
 
 
-def tensor_bytes(network: BayesPFL, n_images: int) -> int:
+def tensor_bytes(network: ScoringNetwork, n_images: int) -> int:
     """Count the most bytes that tensors take at one time while a batch is scored, beside the weights."""
     size = network.image_size
+    if size is None:
+        raise ValueError(
+            f"{type(network).__name__} takes images of any size, so no batch can be said to fit; give batch_size itself"
+        )
     state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     on_meta = {name: tensor.to("meta") for name, tensor in state.items()}
     with TensorMemory() as memory, _FusedAttention():

@@ -12,15 +12,27 @@ from monai.metrics.calibration import calibration_binning
 from PIL import Image
 
 from bpfl_med.figure_picture import figure_picture
+from bpfl_med.figure_style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY_BLUE,
+    VERMILION,
+    YELLOW,
+    write_notice,
+)
 from bpfl_med.metrics import OperatingPoints
 
-# Okabe and Ito's palette, made for colour-blind readers; beyond its eight colours the line style changes.
-_COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442")
+# Beyond the palette's eight colours the line style changes.
+_COLOURS = (BLACK, ORANGE, SKY_BLUE, GREEN, PURPLE, BLUE, VERMILION, YELLOW)
 _LINES = ("solid", "dashed", "dotted", "dashdot")
 _LABELS = {
-    0: ("labelled normal", "#0072B2", "//"),
-    1: ("labelled abnormal", "#E69F00", ""),
-    None: ("no label", "#999999", ""),
+    0: ("labelled normal", BLUE, "//"),
+    1: ("labelled abnormal", ORANGE, ""),
+    None: ("no label", GREY, ""),
 }
 _N_BINS = 30
 _LEGEND_ROOM = 0.45  # above the highest bar, as a share of it
@@ -60,7 +72,7 @@ def curves_picture(
             # Average precision is the area below these steps.
             recall, precision = np.append(0, points.recall), np.append(points.precision[0], points.precision)
             precision_recall.plot(recall, precision, drawstyle="steps-pre", **style)
-        roc.plot([0, 1], [0, 1], color="#999999", linewidth=0.6)
+        roc.plot([0, 1], [0, 1], color=GREY, linewidth=0.6)
         roc.set(title=f"{level}: ROC", xlabel="false positive rate", ylabel="true positive rate")
         precision_recall.set(title=f"{level}: precision and recall", xlabel="recall", ylabel="precision")
         for axes in (roc, precision_recall):
@@ -86,7 +98,7 @@ def histograms_picture(groups: Mapping[str, ScoreGroup], *, title: str, footer: 
             style = {"color": colour, "alpha": 0.55, "hatch": hatch, "edgecolor": colour}
             axes.hist(scores, bins, label=f"{name}: {len(scores)}", **style)
         if group.threshold is not None:
-            axes.axvline(group.threshold, color="#000000", linestyle="dashed", linewidth=1, label="best F1")
+            axes.axvline(group.threshold, color=BLACK, linestyle="dashed", linewidth=1, label="best F1")
         axes.set_title(class_name, fontsize=8, parse_math=False)
         axes.set_xlabel("score", fontsize=7)
         axes.set_ylabel("number", fontsize=7)
@@ -132,7 +144,7 @@ def reliability_picture(
     share = counts / counts.sum()
     distance = float(np.nansum(np.abs(predicted - observed) * share))
     style = {"color": _COLOURS[5], "linewidth": 1.2}
-    reliability.plot([0, 1], [0, 1], color="#999999", linewidth=0.6, label="a probability")
+    reliability.plot([0, 1], [0, 1], color=GREY, linewidth=0.6, label="a probability")
     reliability.plot(predicted, observed, marker="o", label="observed", **style)
     reliability.bar(predicted, share, width=0.05, color=_COLOURS[1], alpha=0.4, hatch="//", label="share of samples")
     reliability.set(
@@ -159,6 +171,5 @@ def reliability_picture(
 def _figure(width: float, height: float, title: str, footer: str | None) -> Figure:
     figure = Figure(figsize=(width, height + 0.5), dpi=_DPI, layout="constrained")
     figure.suptitle(title, fontsize=10, parse_math=False)
-    if footer:
-        figure.supxlabel(footer, fontsize=7, color="#B00020", wrap=True, parse_math=False)
+    write_notice(figure, footer)
     return figure

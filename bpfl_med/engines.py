@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from ignite.engine import Events
 from monai.engines import SupervisedEvaluator
+from monai.engines.utils import IterationEvents
 from monai.utils.enums import CommonKeys
 
 from bpfl_med.study_failure import failure_sentence
@@ -51,7 +53,8 @@ class StudyEvaluator(SupervisedEvaluator):
         prediction = None
         if failure is None:
             try:
-                with engine.mode(engine.network):
+                device_type = engine.state.device.type
+                with engine.mode(engine.network), torch.autocast(device_type, enabled=engine.amp, **engine.amp_kwargs):
                     prediction = engine.inferer(volume, engine.network, class_name=self.class_name)
             except Exception as error:
                 if not self.keep_going:
@@ -59,7 +62,11 @@ class StudyEvaluator(SupervisedEvaluator):
                 failure = failure_sentence(error, volume.study.path)
         if failure is not None:
             engine.tell_failure(failure)
-        return {CommonKeys.IMAGE: volume, CommonKeys.PRED: prediction}
+        engine.state.output = {CommonKeys.IMAGE: volume, CommonKeys.PRED: prediction}
+        engine.fire_event(IterationEvents.FORWARD_COMPLETED)
+        engine.fire_event(IterationEvents.MODEL_COMPLETED)
+        output: dict[str, Any] = engine.state.output
+        return output
 
     def tell_failure(self, failure: str) -> None:
         """List and log the sentence of a study that cannot be used."""

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from bpfl_med.data.studies import StudyError
 from bpfl_med.data.study_volume import StudyVolume
-from bpfl_med.networks import BayesPFL, IntensityNetwork
+from bpfl_med.networks import BayesPFL, ScoringNetwork
 from bpfl_med.networks.clip_normalization import clip_normalize
 from bpfl_med.slice_plane import Plane, SlicePlane, evenly_chosen
 from bpfl_med.transforms.intensity import Intensity
@@ -27,7 +27,7 @@ class PictureInferer(Inferer):
     The network's own `forward` gives the map alone, because exports and other tools want one tensor.
 
     Args:
-        features: gives what the frozen image tower says, such as a
+        features: gives what the frozen image tower of a Bayes-PFL says, such as a
             :class:`~bpfl_med.training.feature_inferer.FeatureInferer`; the network itself if None.
     """
 
@@ -36,7 +36,7 @@ class PictureInferer(Inferer):
         self.features = features
 
     def __call__(
-        self, inputs: torch.Tensor, network: BayesPFL, class_names: Sequence[str] | None = None
+        self, inputs: torch.Tensor, network: ScoringNetwork, class_names: Sequence[str] | None = None
     ) -> dict[str, torch.Tensor]:
         """Score images.
 
@@ -46,7 +46,7 @@ class PictureInferer(Inferer):
             class_names: what each image shows; the network's default if None.
         """
         names = class_names or [network.class_name] * len(inputs)
-        if self.features is None:
+        if self.features is None or not isinstance(network, BayesPFL):
             return network.predict(inputs, names)._asdict()
         return network.predict_features(self.features(inputs, network), names)._asdict()
 
@@ -132,7 +132,7 @@ class VolumeInferer(Inferer):
         return {"plane": self.plane, "shared_prompts": self.shared_prompts, **self.intensity.settings}
 
     @torch.no_grad()
-    def __call__(self, inputs: StudyVolume, network: BayesPFL | IntensityNetwork, class_name: str) -> VolumePrediction:
+    def __call__(self, inputs: StudyVolume, network: ScoringNetwork, class_name: str) -> VolumePrediction:
         """Score a volume.
 
         Raises:

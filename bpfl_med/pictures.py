@@ -14,10 +14,11 @@ from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from PIL import Image
 
 from bpfl_med.figure_picture import figure_picture
+from bpfl_med.figure_style import ORANGE, SKY_BLUE, write_notice
 
 # Of Okabe and Ito's palette, made for colour-blind readers; the line style tells them apart as well.
-_PREDICTED = {"colors": "#E69F00", "linestyles": "solid", "linewidths": 1.2}
-_TRUE = {"colors": "#56B4E9", "linestyles": "dashed", "linewidths": 1.2}
+_PREDICTED = {"colors": ORANGE, "linestyles": "solid", "linewidths": 1.2}
+_TRUE = {"colors": SKY_BLUE, "linestyles": "dashed", "linewidths": 1.2}
 _INCHES, _DPI = 3.2, 100
 _ABOVE, _BELOW, _GAP = 0.62, 0.4, 0.06  # inches, for titles, the footer, and between panels
 _BAR, _SCALE = 0.12, 0.56  # inches, of a colour scale without and with its numbers and label
@@ -94,8 +95,7 @@ def panels_picture(
         _draw(figure, axes, scale, panel, pixel_size)
         _draw_edges(axes, edges or "")
     figure.suptitle(title, fontsize=10, parse_math=False, y=0.985)
-    if footer:
-        figure.supxlabel(footer, fontsize=7, color="#B00020", wrap=True, parse_math=False)
+    write_notice(figure, footer)
     return figure_picture(figure)
 
 

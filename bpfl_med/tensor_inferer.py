@@ -11,7 +11,7 @@ from monai.inferers import Inferer
 from bpfl_med.data.studies import Study
 from bpfl_med.data.study_volume import StudyVolume
 from bpfl_med.inferers import VolumeInferer
-from bpfl_med.networks import BayesPFL, IntensityNetwork
+from bpfl_med.networks import ScoringNetwork
 
 
 class TensorVolumeInferer(Inferer):
@@ -27,7 +27,7 @@ class TensorVolumeInferer(Inferer):
         self.volume_inferer = volume_inferer
         self.class_name = class_name
 
-    def __call__(self, inputs: MetaTensor, network: BayesPFL | IntensityNetwork) -> torch.Tensor:
+    def __call__(self, inputs: MetaTensor, network: ScoringNetwork) -> torch.Tensor:
         """Score one volume.
 
         Args:

@@ -11,7 +11,7 @@ import torch
 from monai.bundle import ConfigParser
 
 from bpfl_med.batch_size import largest_batch_size
-from bpfl_med.networks import BayesPFL, CLIPBackbone
+from bpfl_med.networks import BayesPFL, CLIPBackbone, IntensityNetwork
 from bpfl_med.tensor_memory import TensorMemory
 
 
@@ -37,7 +37,9 @@ def test_the_batch_fits_and_one_more_would_not(n_images: int, network: BayesPFL)
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_other_precisions(precision: str, network: BayesPFL) -> None:
     other = copy.deepcopy(network)
-    other.backbone.set_precision(precision)
+    other.backbone.compute_with(
+        precision=precision, linear_kernel="auto", attention_kernel="auto", compile_options=None
+    )
     assert largest_batch_size(other, limit_gib=gib_of(other, 4), most=64) == 4
 
 
@@ -49,6 +51,11 @@ def test_too_little_for_one_image_is_an_error(network: BayesPFL) -> None:
     needed = gib_of(network, 1)
     with pytest.raises(ValueError, match=re.escape(f"one image take {needed:.2f} GiB, more than the limit of 0.001")):
         largest_batch_size(network, limit_gib=0.001, most=64)
+
+
+def test_a_network_for_images_of_any_size_fits_no_batch() -> None:
+    with pytest.raises(ValueError, match=r"IntensityNetwork takes images of any size, .* give batch_size itself"):
+        largest_batch_size(IntensityNetwork(), limit_gib=1, most=64)
 
 
 def test_the_overlay_sets_the_batch_size_of_a_run(repository: Path) -> None:

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from bpfl_med.inferers import PictureInferer
-from bpfl_med.networks import BayesPFL
+from bpfl_med.networks import BayesPFL, IntensityNetwork
+from bpfl_med.networks.clip_normalization import clip_normalize
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,20 @@ def test_the_networks_own_name_is_the_default(network, images):
     ours, expected = PictureInferer()(images, network), network.predict(images, ["liver", "liver"])
     for name, value in expected._asdict().items():
         torch.testing.assert_close(ours[name], value, atol=0, rtol=0)
+
+
+def test_one_name_is_no_list_of_names(network, images):
+    """Its letters would be taken for the names of as many images."""
+    with pytest.raises(ValueError, match="must be a list of class names, one per image, got the text 'ab'"):
+        network.predict(images, "ab")
+
+
+def test_a_picture_is_its_own_map_by_the_intensity_check(images):
+    network = IntensityNetwork()
+    found = PictureInferer()(clip_normalize(images.abs().clamp(max=1)), network)
+    torch.testing.assert_close(found["anomaly_map"], images[:, :1].abs().clamp(max=1), atol=1e-6, rtol=0)
+    with pytest.raises(ValueError, match="one class name per image, got 1 for 2 images"):
+        PictureInferer()(images, network, ["brain"])
 
 
 def test_too_few_names_are_refused(network, images):

@@ -98,7 +98,6 @@ def train(
     learning_rate: float,
     initial: Sequence[Path] = (),
     bfloat16: bool = False,
-    log_every: int = 25,
 ) -> dict[str, torch.Tensor]:
     """Train the small CLIP and return its state dict, in half precision.
 
@@ -109,7 +108,6 @@ def train(
         learning_rate: the highest; it rises over the first tenth of the steps and falls as a cosine.
         initial: weights to begin with, of earlier trainings, each for a part or for all; the rest are random ones.
         bfloat16: multiply in it in the image tower, which is fast on processors that have it.
-        log_every: steps between two lines of progress.
     """
     clip = untrained_clip(seed=seed)
     begin_with = clip.state_dict()
@@ -142,7 +140,7 @@ def train(
             (step + 1) / warm_up, 0.5 + 0.5 * math.cos(math.pi * max(0, step - warm_up) / (n_steps - warm_up))
         ),
     )
-    log = LossLog(_LOSSES, log_every)
+    log = LossLog(_LOSSES, every=25)
     for step, batch in enumerate(drawn_batches(seed=seed, n_steps=n_steps, n_pairs=n_pairs), start=1):
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
             features = backbone.encode_image(clip_normalize(batch.images), REGION_BLOCKS)

@@ -16,7 +16,7 @@ from bpfl_med.networks.clip_normalization import clip_normalize
 
 
 def train_convolutions(
-    *, seed: int, n_steps: int, n_pairs: int, learning_rate: float, bfloat16: bool = False, log_every: int = 50
+    *, seed: int, n_steps: int, n_pairs: int, learning_rate: float, bfloat16: bool = False
 ) -> dict[str, torch.Tensor]:
     """Train the convolutions with a read-out in place of the layer that makes tokens of them, and give their weights.
 
@@ -26,7 +26,6 @@ def train_convolutions(
         n_pairs: pairs of pictures in each.
         learning_rate: the highest; it rises over the first twentieth of the steps and falls as a cosine.
         bfloat16: multiply in it, which is fast on processors that have it.
-        log_every: steps between two lines of progress.
     """
     convolutions = untrained_clip(seed=seed).visual.conv1.convolutions
     width = convolutions[-1].in_channels
@@ -39,7 +38,7 @@ def train_convolutions(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, learning_rate, total_steps=n_steps, pct_start=0.05, cycle_momentum=False
     )
-    log = LossLog(("patches", "most alarming patches"), log_every)
+    log = LossLog(("patches", "most alarming patches"), every=50)
     for step, batch in enumerate(drawn_batches(seed=seed, n_steps=n_steps, n_pairs=n_pairs), start=1):
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
             features = convolutions[:-1](with_mirror_and_place(clip_normalize(batch.images)))

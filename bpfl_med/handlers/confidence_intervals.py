@@ -81,7 +81,6 @@ class ConfidenceIntervals:
                 if idist.get_rank() == 0:
                     for class_name, index, histogram in mine:
                         histograms[class_name][index] = histogram
-                    mine = iter(())
                 for class_name, index, histogram in to_first(mine, group):
                     histograms[class_name][index] = histogram
         if idist.get_rank() == 0:

@@ -66,11 +66,6 @@ class EvaluationJournal:
         self.remaining = [batches[number] for number in own if number not in set(self._done)]
         """This process's batches that are not done, each a list of places in the data set."""
 
-    @property
-    def n_done(self) -> int:
-        """How many batches of this process an earlier run has scored."""
-        return len(self._done)
-
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator whose loader gives `remaining`, behind the evaluation and before the report."""
         engine.add_event_handler(Events.EPOCH_STARTED, self._read)

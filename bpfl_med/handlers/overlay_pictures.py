@@ -50,24 +50,18 @@ class OverlayPictures:
         self.notice = notice
         self.threshold = threshold
         self.size = size
-        self.seen = 0
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator whose batch and output are decollated."""
-        engine.add_event_handler(Events.EPOCH_STARTED, self._reset)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._draw)
         engine.add_event_handler(Events.COMPLETED, self._remove_others)
 
-    def _reset(self, engine: Engine) -> None:
-        self.seen = 0
-
     def _draw(self, engine: Engine) -> None:
         for item, output in zip(engine.state.batch, engine.state.output, strict=True):
-            index = int(item.get("index", self.seen))
+            index = int(item["index"])
             if index in self.drawn:
                 with replaced_file(self.folder / f"{index:05d}.png") as partial:
                     self._picture(item, output["pred"]).save(partial)
-            self.seen += 1
 
     def _remove_others(self, engine: Engine) -> None:
         if idist.get_rank() != 0:

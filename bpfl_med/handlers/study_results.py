@@ -21,6 +21,7 @@ from bpfl_med.dicom.source_images import read_source_images
 from bpfl_med.different_settings import different_settings
 from bpfl_med.file_checksum import file_checksum
 from bpfl_med.inferers import VolumePrediction
+from bpfl_med.map_threshold import parse_threshold
 from bpfl_med.package_versions import package_versions
 from bpfl_med.slice_source import slice_source
 from bpfl_med.study_failure import failure_sentence
@@ -98,7 +99,7 @@ class StudyResults:
         self.writers = writers
         self.network = network
         self.settings = settings
-        kind, value = self.threshold = _parse_threshold(threshold, stored_threshold)
+        kind, value = self.threshold = parse_threshold(threshold, stored_threshold)
         is_given_as_number = kind == "number" and threshold != "checkpoint"
         self.threshold_setting = value if is_given_as_number else threshold  # "0.5" of a command line is 0.5, too
         self.class_name = class_name
@@ -268,21 +269,3 @@ def _input_record(volume: StudyVolume) -> dict[str, Any]:
             "n_images": volume.study.n_images,
         }
     return record
-
-
-def _parse_threshold(threshold: float | str, stored: float | None) -> tuple[str, float]:
-    text = str(threshold)
-    if text == "checkpoint":
-        if stored is None:
-            raise ValueError("The checkpoint stores no threshold; give a number, or a percentile such as p99.5")
-        return "number", stored
-    try:
-        if text.startswith("p") and 0 <= float(text[1:]) <= 100:
-            return "percentile", float(text[1:])
-        if 0 <= float(text) <= 1:
-            return "number", float(text)
-    except ValueError:
-        pass
-    raise ValueError(
-        f"threshold must be a number from 0 to 1, a percentile such as p99.5, or checkpoint, got {threshold!r}"
-    )

@@ -13,6 +13,9 @@ Ranks = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 above it, and how many are tied with it."""
 
 
+_N_STEPS = 500  # of each rate; at most twice as many pairs of points are kept
+
+
 class OperatingPoints(NamedTuple):
     """Points from the highest threshold to the lowest, `[n]` each.
 
@@ -29,16 +32,13 @@ class OperatingPoints(NamedTuple):
     precision: NDArray[np.float64]
 
 
-def operating_points(
-    ranks: Iterable[Ranks], *, n_positive: int, n_negative: int, n_steps: int = 500
-) -> OperatingPoints | None:
-    """Thin out exact points: a point is kept where either rate enters another of `n_steps` equal steps.
+def operating_points(ranks: Iterable[Ranks], *, n_positive: int, n_negative: int) -> OperatingPoints | None:
+    """Thin out exact points: a point is kept where either rate enters another of many equal steps.
 
     Args:
         ranks: from high to low scores, in as many pieces as one likes.
         n_positive: abnormal samples in all.
         n_negative: normal samples in all.
-        n_steps: at most twice as many pairs of points are kept.
 
     Returns:
         The points, or None if only one class is present.
@@ -51,7 +51,7 @@ def operating_points(
         after = true_positives + np.cumsum(n_equal)
         before = after - n_equal
         false_positives = n_above + n_tied
-        cells = np.stack([after * n_steps // n_positive, false_positives * n_steps // n_negative], axis=1)
+        cells = np.stack([after * _N_STEPS // n_positive, false_positives * _N_STEPS // n_negative], axis=1)
         changed = (np.diff(cells, axis=0, prepend=[last_cell]) != 0).any(axis=1)
         kept.append(np.stack([before, n_above, after, false_positives], axis=1)[changed])
         true_positives, last_cell = int(after[-1]), tuple(cells[-1])

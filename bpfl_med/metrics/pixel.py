@@ -74,7 +74,7 @@ class PixelMetrics:
         self._n_regions = 0
 
     def update(self, maps: ArrayLike | torch.Tensor, masks: ArrayLike | torch.Tensor) -> None:
-        """Add one image or a batch; either all of it is counted or, on an error, nothing.
+        """Add one image or a batch; of bad input nothing is counted.
 
         Args:
             maps: anomaly maps, `[..., H, W]`, any range, of a dtype that float32 holds exactly (float32, float16, ...).

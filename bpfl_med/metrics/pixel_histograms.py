@@ -49,7 +49,7 @@ def pixel_histogram(scores: NDArray[np.float32], mask: NDArray, cuts: NDArray[np
 
 
 def binned_metrics(histogram: PixelHistogram, fpr_limit: float) -> Metrics:
-    """Compute the metrics of :class:`~bpfl_med.metrics.PixelMetrics`, the scores of a bin taken for equal.
+    """Compute the metrics of :class:`~bpfl_med.metrics.PixelMetrics` but its threshold, a bin's scores taken for equal.
 
     Args:
         histogram: of one image, or the sum of several.
@@ -61,4 +61,4 @@ def binned_metrics(histogram: PixelHistogram, fpr_limit: float) -> Metrics:
     if hit.size:
         n_above = np.cumsum(normal) - normal
         sums.add(-hit.astype(float), abnormal[hit], n_above[hit], normal[hit], overlap[hit])
-    return sums.result()
+    return {name: value for name, value in sums.result().items() if name != "threshold"}

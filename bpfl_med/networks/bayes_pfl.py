@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import nullcontext
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -24,29 +23,15 @@ from bpfl_med.networks.checkpoint_record import (
 from bpfl_med.networks.class_names import start_token_id, tokenize_class_names
 from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures, Precision
 from bpfl_med.networks.linear_kernel import LinearKernelSetting
+from bpfl_med.networks.mixed_precision import without_autocast
 from bpfl_med.networks.patch_pooling import PatchPooling
 from bpfl_med.networks.prompt_bank import PromptBank
 from bpfl_med.networks.prompt_flow import Conditioning, PromptFlow, PromptSamples
 from bpfl_med.networks.prompt_noise import PromptNoise
 from bpfl_med.networks.residual_cross_attention import ResidualCrossAttention
+from bpfl_med.networks.scoring_network import ANY_OBJECT, Prediction, ScoringNetwork, check_one_name_per_image
 from bpfl_med.networks.text_score import ImagePart, TextScore
 from bpfl_med.networks.weights_notice import weights_notice
-
-
-class Prediction(NamedTuple):
-    """What the network says of N images, at least in float32.
-
-    Attributes:
-        anomaly_map: probability of "abnormal" at every pixel [N, 1, H, W], mean over layers and prompt pairs.
-        text_score: probability of "abnormal" for the whole image by the text branch [N], mean over prompt pairs.
-        uncertainty: standard deviation of the map over the B x R prompt pairs [N, 1, H, W].
-        score_std: standard deviation of the text score over the B x R prompt pairs [N].
-    """
-
-    anomaly_map: torch.Tensor
-    text_score: torch.Tensor
-    uncertainty: torch.Tensor
-    score_std: torch.Tensor
 
 
 class TrainingOutput(NamedTuple):
@@ -65,7 +50,7 @@ class TrainingOutput(NamedTuple):
     samples: PromptSamples
 
 
-class BayesPFL(nn.Module):
+class BayesPFL(ScoringNetwork):
     """Bayesian prompt flow learning on a frozen CLIP (Qu et al., CVPR 2025).
 
     The network is deterministic: its Monte Carlo noise is drawn once from a seed and is the same for every image, so a
@@ -91,14 +76,8 @@ class BayesPFL(nn.Module):
         class_name: what images show when :meth:`forward` is not told.
         seed: of the initial weights and of the Monte Carlo noise.
         chunk_bytes: how much memory upsampled maps may take at a time.
-        linear_kernel: how float32 linear layers are computed on a CPU, "auto", "linear" or "convolution"; see
-            :func:`~bpfl_med.networks.linear_kernel.choose_linear_kernel`. Results differ by rounding alone.
-        attention_kernel: how the image tower attends on a CPU, "auto", "fused" or "by_heads"; see
-            :func:`~bpfl_med.networks.attention_kernel.choose_attention_kernel`. Results differ by rounding alone.
-        precision: "float32", or of parts of the towers: "bfloat16" (for processors that have it) or "float16" (for
-            accelerators); see :meth:`CLIPBackbone.set_precision`. The benchmark measures the error.
-        compile_options: run the image tower through `torch.compile` with these, such as {"mode": "reduce-overhead"} for
-            CUDA graphs; None for not at all.
+        linear_kernel, attention_kernel, precision, compile_options: how the backbone computes from now on, see
+            :meth:`CLIPBackbone.compute_with`.
 
     Attributes:
         trained: whether the prompts were trained; reports say so where they were not.
@@ -132,7 +111,7 @@ class BayesPFL(nn.Module):
         image_parts: Collection[ImagePart] = ("x_cls", "x_patch"),
         ensemble: Literal["image", "text"] = "image",
         stage: Literal[1, 2] = 2,
-        class_name: str = "object",
+        class_name: str = ANY_OBJECT,
         seed: int = 333,
         chunk_bytes: int = CHUNK_BYTES,
         linear_kernel: LinearKernelSetting = "auto",
@@ -140,8 +119,8 @@ class BayesPFL(nn.Module):
         precision: Precision = "float32",
         compile_options: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__()
-        hidden_width = hidden_width or backbone.vision_width // 2
+        super().__init__(class_name)
+        hidden_width = backbone.vision_width // 2 if hidden_width is None else hidden_width
         self.hyper_parameters: dict[str, Any] = {
             "feature_blocks": _checked_blocks(feature_blocks, backbone),
             "n_prompts": n_prompts,
@@ -157,23 +136,19 @@ class BayesPFL(nn.Module):
         }
         _check_choice("ensemble", ensemble, ("image", "text"))
         _check_choice("stage", stage, (1, 2))
-        _check_choice("linear_kernel", linear_kernel, get_args(LinearKernelSetting))
-        _check_choice("attention_kernel", attention_kernel, get_args(AttentionKernelSetting))
-        _check_choice("precision", precision, get_args(Precision))
-        for name in ("n_prompts", "context_length", "state_length", "n_flows"):
+        for name in ("n_prompts", "context_length", "state_length", "n_flows", "hidden_width"):
             _check_positive(name, self.hyper_parameters[name])
         self.ensemble = ensemble
         self.stage = stage
-        self.class_name = class_name
         self.chunk_bytes = chunk_bytes
         self.trained = False
-        self.threshold: float | None = None
         self.backbone = backbone
-        backbone.linear_kernel, backbone.attention_kernel = linear_kernel, attention_kernel
-        if precision != "float32":
-            backbone.set_precision(precision)
-        if compile_options is not None:
-            backbone.compile_image_tower(**compile_options)
+        backbone.compute_with(
+            precision=precision,
+            linear_kernel=linear_kernel,
+            attention_kernel=attention_kernel,
+            compile_options=compile_options,
+        )
         width, vision_width, n_layers = backbone.embed_dim, backbone.vision_width, len(feature_blocks)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed every accelerator
@@ -229,7 +204,7 @@ class BayesPFL(nn.Module):
             "seed": self.seed,
             "precision": self.backbone.precision,
             "computed_by": self.backbone.computed_by,
-            "caution": self.notice.split()[0] if self.notice else None,
+            "caution": self.caution,
             "notice": self.notice,
         }
 
@@ -254,19 +229,6 @@ class BayesPFL(nn.Module):
         is_trained = {"CLIP backbone": self.backbone.pretrained, "prompts": self.trained}
         return weights_notice(is_trained, self.backbone.notice)
 
-    def forward(self, image: torch.Tensor, class_names: Sequence[str] | None = None) -> torch.Tensor:
-        """Give the anomaly map alone, for exports and for tools that expect one tensor; see :meth:`predict`.
-
-        Args:
-            image: [N, 3, H, W], CLIP-normalised RGB.
-            class_names: what each image shows; the constructor's `class_name` if None.
-
-        Returns:
-            The anomaly map [N, 1, H, W].
-        """
-        names = [self.class_name] * len(image) if class_names is None else class_names
-        return self.predict(image, names).anomaly_map
-
     @torch.no_grad()
     def predict(
         self, image: torch.Tensor, class_names: Sequence[str], *, noise: PromptNoise | None = None
@@ -282,7 +244,7 @@ class BayesPFL(nn.Module):
             ValueError: if image or noise have another shape, or the names are not one per image, empty or too long.
         """
         self._check_call(len(image), class_names, noise)
-        return self.predict_features(self.encode_image(image), class_names, noise=noise)
+        return self._predict_features(self.encode_image(image), class_names, noise)
 
     @torch.no_grad()
     def predict_features(
@@ -290,12 +252,16 @@ class BayesPFL(nn.Module):
     ) -> Prediction:
         """Score images of which :meth:`encode_image` has given the features; otherwise as :meth:`predict`."""
         self._check_call(len(features.global_feature), class_names, noise)
+        return self._predict_features(features, class_names, noise)
+
+    def _predict_features(
+        self, features: ImageFeatures, class_names: Sequence[str], noise: PromptNoise | None
+    ) -> Prediction:
         text, _ = self.encode_text(features.global_feature, class_names, noise or self.noise)
         return self.decode(features, text)
 
     def _check_call(self, n_images: int, class_names: Sequence[str], noise: PromptNoise | None) -> None:
-        if n_images == 0 or len(class_names) != n_images:
-            raise ValueError(f"There must be one class name per image, got {len(class_names)} for {n_images} images")
+        check_one_name_per_image(n_images, class_names)
         _check_noise(noise or self.noise, n_images, self.backbone.embed_dim)
 
     def check_class_names(self, class_names: Sequence[str]) -> None:
@@ -321,10 +287,8 @@ class BayesPFL(nn.Module):
         Returns:
             Normalised text features [G, 2, R, B, C] (normal, abnormal), and the samples that they were made with.
         """
-        kind = global_feature.device.type
         # Planar maps amplify rounding, and cost next to nothing, so mixed precision stops short of them.
-        exact = torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
-        with exact:
+        with without_autocast(global_feature.device):
             dtype = torch.promote_types(global_feature.dtype, self.log_temperature_pixel.dtype)
             samples = self.prompt_flow(global_feature.to(dtype), noise)
         context, states = self.prompt_bank(samples)
@@ -438,6 +402,8 @@ def _initialise_linear_layers(*modules: nn.Module) -> None:
 
 
 def _checked_blocks(feature_blocks: Sequence[int], backbone: CLIPBackbone) -> list[int]:
+    if isinstance(feature_blocks, int):
+        raise ValueError(f"The feature blocks must be a list of numbers, got {feature_blocks}")
     blocks = list(feature_blocks)
     if not blocks or blocks != sorted(set(blocks)) or blocks[0] < 1 or blocks[-1] > backbone.n_blocks:
         raise ValueError(

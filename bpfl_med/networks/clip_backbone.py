@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
@@ -57,13 +57,8 @@ class CLIPBackbone(nn.Module):
             there is no room for more.
 
     Attributes:
-        linear_kernel: how float32 linear layers are computed on a CPU, see
-            :func:`~bpfl_med.networks.linear_kernel.choose_linear_kernel`.
-        attention_kernel: how the image tower attends on a CPU, see
-            :func:`~bpfl_med.networks.attention_kernel.choose_attention_kernel`.
-        precision: see :meth:`set_precision`.
-        compile_options: those of :meth:`compile_image_tower`, with names for what JSON cannot hold; None if it was not
-            called.
+        linear_kernel, attention_kernel, precision: as given to :meth:`compute_with`.
+        compile_options: likewise, with names for what JSON cannot hold.
 
     Raises:
         ValueError: if the architecture cannot carry the method, or the patch size does not divide `image_size`.
@@ -168,19 +163,49 @@ class CLIPBackbone(nn.Module):
             "compile_options": self.compile_options,
         }
 
-    def set_precision(self, precision: Precision) -> None:
-        """Compute the costly parts of the blocks in another type; embeddings, norms and the residual stream stay.
+    def compute_with(
+        self,
+        *,
+        precision: Precision,
+        linear_kernel: LinearKernelSetting,
+        attention_kernel: AttentionKernelSetting,
+        compile_options: Mapping[str, Any] | None,
+    ) -> None:
+        """Choose how the towers are computed from now on.
 
-        "float16" is for accelerators: linear layers and attention of both towers, whose weights are kept in it.
-        "bfloat16" has 8 bits only. It serves linear layers and attention of the patches in the image tower; the class
-        token stays exact (:mod:`~bpfl_med.networks.coarse_block`). The text tower costs too little to gain from it.
+        Args:
+            precision: "float32", or the type in which the costly parts of the blocks are computed, while embeddings,
+                norms and the residual stream stay. "float16" is for accelerators: linear layers and attention of both
+                towers, whose weights are kept in it. "bfloat16" has 8 bits only. It serves linear layers and attention
+                of the patches in the image tower; the class token stays exact
+                (:mod:`~bpfl_med.networks.coarse_block`). The text tower costs too little to gain from it. The speed
+                benchmark measures the error.
+            linear_kernel: how float32 linear layers are computed on a CPU, "auto", "linear" or "convolution"; see
+                :func:`~bpfl_med.networks.linear_kernel.choose_linear_kernel`. Results differ by rounding alone.
+            attention_kernel: how the image tower attends on a CPU, "auto", "fused" or "by_heads"; see
+                :func:`~bpfl_med.networks.attention_kernel.choose_attention_kernel`. Results differ by rounding alone.
+            compile_options: run the image tower through `torch.compile` with these, such as
+                {"mode": "reduce-overhead"} for CUDA graphs; None for not at all.
 
         Raises:
-            ValueError: if weights that were rounded to float16 should be used in another type.
+            ValueError: if a value is none of these, or weights that were rounded to float16 should be used in another
+                type.
         """
+        for name, value, choices in (
+            ("precision", precision, get_args(Precision)),
+            ("linear_kernel", linear_kernel, get_args(LinearKernelSetting)),
+            ("attention_kernel", attention_kernel, get_args(AttentionKernelSetting)),
+        ):
+            if value not in choices:
+                raise ValueError(f"{name} must be one of {list(choices)}, got {value!r}")
         if self.precision == "float16" != precision:
             raise ValueError("The weights were rounded to float16 and cannot go back; load the backbone again")
-        self.precision = precision
+        self.precision, self.linear_kernel, self.attention_kernel = precision, linear_kernel, attention_kernel
+        self._compiled_image_tower = self.compile_options = None
+        if compile_options is not None:
+            # The plain function, not the method of this object, so that a copy of the backbone runs its own weights.
+            self._compiled_image_tower = torch.compile(type(self)._image_tower, **compile_options)
+            self.compile_options = json.loads(json.dumps(dict(compile_options), default=_name))
         if precision == "float16":
             for block in (*self.clip.visual.transformer.resblocks, *self.clip.transformer.resblocks):
                 block.attn.half()
@@ -229,16 +254,6 @@ class CLIPBackbone(nn.Module):
             return self._image_tower(image, blocks)
         # A CUDA graph gives the same memory every time, so what it gave is copied before it runs again.
         return ImageFeatures(*(part.clone() for part in self._compiled_image_tower(self, image, blocks)))
-
-    def compile_image_tower(self, **options: Any) -> None:
-        """Run the image tower through `torch.compile` from now on.
-
-        Args:
-            options: of `torch.compile`, such as mode="reduce-overhead" for CUDA graphs.
-        """
-        # The plain function, not the method of this object, so that a copy of the backbone runs its own weights.
-        self._compiled_image_tower = torch.compile(type(self)._image_tower, **options)
-        self.compile_options = json.loads(json.dumps(options, default=_name))
 
     def _image_tower(self, image: torch.Tensor, blocks: Sequence[int]) -> ImageFeatures:
         visual = self.clip.visual

@@ -7,22 +7,28 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
 
-from bpfl_med.networks.bayes_pfl import Prediction
 from bpfl_med.networks.class_names import tokenize_class_names
 from bpfl_med.networks.clip_normalization import CLIP_MEAN, CLIP_STD
+from bpfl_med.networks.scoring_network import ANY_OBJECT, Prediction, ScoringNetwork, check_one_name_per_image
 
 
-class IntensityNetwork(nn.Module):
+class IntensityNetwork(ScoringNetwork):
     """Return the first channel of the picture, in [0, 1], as its anomaly map, at the picture's own size.
 
     With it the whole way from a file to its overlay can be proved on any input, without weights: the map of a voxel is
     that voxel's windowed intensity.
+
+    Args:
+        class_name: what images are said to show; it changes nothing.
     """
 
-    image_size = None  # pictures are not resized
-    threshold = None
+    def __init__(self, class_name: str = ANY_OBJECT) -> None:
+        super().__init__(class_name)
+
+    @property
+    def image_size(self) -> int | None:
+        """None: pictures are not resized."""
 
     @property
     def notice(self) -> str:
@@ -32,21 +38,23 @@ class IntensityNetwork(nn.Module):
         )
 
     @property
+    def caution(self) -> str:
+        """What stands where there is no room for the notice."""
+        return "NO FINDING"
+
+    @property
     def provenance(self) -> dict[str, Any]:
         """What a report must say of the network."""
-        return {"name": "Intensity check", "checksum": "", "caution": "NO FINDING", "notice": self.notice}
+        return {"name": "Intensity check", "checksum": "", "caution": self.caution, "notice": self.notice}
 
     def check_class_names(self, class_names: Sequence[str]) -> None:
         """Raise a ValueError if a name is empty: it is not used, but stands in results."""
         tokenize_class_names(class_names, max_tokens=sys.maxsize)
 
-    def forward(self, image: torch.Tensor, class_names: Sequence[str] | None = None) -> torch.Tensor:
-        """Give the intensity [N, 1, H, W] of CLIP-normalised images [N, 3, H, W]."""
-        return (image[:, :1] * CLIP_STD[0] + CLIP_MEAN[0]).clamp(0, 1)
-
     @torch.no_grad()
     def predict(self, image: torch.Tensor, class_names: Sequence[str]) -> Prediction:
         """Give the intensity as the map, its mean as the score, and no uncertainty."""
-        intensity = self(image)
+        check_one_name_per_image(len(image), class_names)
+        intensity = (image[:, :1] * CLIP_STD[0] + CLIP_MEAN[0]).clamp(0, 1)
         score = intensity.mean((1, 2, 3))
         return Prediction(intensity, score, torch.zeros_like(intensity), torch.zeros_like(score))

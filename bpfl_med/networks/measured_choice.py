@@ -62,7 +62,7 @@ def measured_choice(
                 choices.setdefault(machine, {})[question] = chosen
                 write_json(file, choices)
     except OSError as error:
-        logger.info("The choice of the %s could not be kept for the next run: %s", question, error)
+        logger.warning("The choice of the %s could not be kept for the next run: %s", question, error)
     return chosen if chosen in ways else _fastest(ways, shapes, dtype)
 
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from bpfl_med.networks.anomaly_map import CHUNK_BYTES, anomaly_map_moments, upsampled_probability
-from bpfl_med.networks.bayes_pfl import Prediction
+from bpfl_med.networks.attention_kernel import AttentionKernelSetting
 from bpfl_med.networks.class_names import CLASS_NAME_ALIASES, start_token_id, tokenize_class_names
-from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures
+from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures, Precision
+from bpfl_med.networks.linear_kernel import LinearKernelSetting
+from bpfl_med.networks.mixed_precision import without_autocast
+from bpfl_med.networks.scoring_network import ANY_OBJECT, Prediction, ScoringNetwork, check_one_name_per_image
 from bpfl_med.networks.weights_notice import weights_notice
 
 
-class PromptEnsemble(nn.Module):
+class PromptEnsemble(ScoringNetwork):
     r"""Score images with a frozen CLIP and written prompts: the text side of WinCLIP's idea, without its windows.
 
     Every template is filled with every state and the class name. The normalised text features of all normal prompts are
@@ -39,11 +41,12 @@ class PromptEnsemble(nn.Module):
         class_name: what images show when :meth:`forward` is not told.
         chunk_bytes: how much memory upsampled maps may take at a time.
 
+        linear_kernel, attention_kernel, precision, compile_options: how the backbone computes from now on, see
+            :meth:`CLIPBackbone.compute_with`.
+
     Raises:
         ValueError: if there are no states or templates, or one has not exactly one {}.
     """
-
-    threshold = None
 
     def __init__(
         self,
@@ -51,19 +54,28 @@ class PromptEnsemble(nn.Module):
         *,
         state_pairs: Sequence[tuple[str, str]],
         templates: Sequence[str],
-        class_name: str = "object",
+        class_name: str = ANY_OBJECT,
         chunk_bytes: int = CHUNK_BYTES,
+        linear_kernel: LinearKernelSetting = "auto",
+        attention_kernel: AttentionKernelSetting = "auto",
+        precision: Precision = "float32",
+        compile_options: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(class_name)
         if not state_pairs or not templates or any(len(pair) != 2 for pair in state_pairs):
             raise ValueError("The prompt ensemble needs a template and a pair of states, one normal and one abnormal")
         for text in (*templates, *(state for pair in state_pairs for state in pair)):
             if text.count("{}") != 1:
                 raise ValueError(f"A state or template must hold {{}} once, for what is put in, got {text!r}")
         self.backbone = backbone
+        backbone.compute_with(
+            precision=precision,
+            linear_kernel=linear_kernel,
+            attention_kernel=attention_kernel,
+            compile_options=compile_options,
+        )
         self.state_pairs = [tuple(pair) for pair in state_pairs]
         self.templates = list(templates)
-        self.class_name = class_name
         self.chunk_bytes = chunk_bytes
         self._known_text: dict[str, torch.Tensor] = {}
 
@@ -86,8 +98,9 @@ class PromptEnsemble(nn.Module):
             "backbone": self.backbone.record,
             "state_pairs": [list(pair) for pair in self.state_pairs],
             "templates": self.templates,
+            "precision": self.backbone.precision,
             "computed_by": self.backbone.computed_by,
-            "caution": self.notice.split()[0] if self.notice else None,
+            "caution": self.caution,
             "notice": self.notice,
         }
 
@@ -96,11 +109,6 @@ class PromptEnsemble(nn.Module):
         """SHA-256 of what makes a result: the backbone's own checksum, and the prompts."""
         made_of = [self.backbone.checksum, self.state_pairs, self.templates]
         return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
-
-    def forward(self, image: torch.Tensor, class_names: Sequence[str] | None = None) -> torch.Tensor:
-        """Give the anomaly map alone [N, 1, H, W] of images [N, 3, H, W], CLIP-normalised."""
-        names = [self.class_name] * len(image) if class_names is None else class_names
-        return self.predict(image, names).anomaly_map
 
     @torch.no_grad()
     def predict(self, image: torch.Tensor, class_names: Sequence[str]) -> Prediction:
@@ -113,16 +121,17 @@ class PromptEnsemble(nn.Module):
         Raises:
             ValueError: if the image has another shape, or the names are not one per image, empty or too long.
         """
-        if len(image) == 0 or len(class_names) != len(image):
-            raise ValueError(f"There must be one class name per image, got {len(class_names)} for {len(image)} images")
+        check_one_name_per_image(len(image), class_names)
         features = self.backbone.encode_image(image, [self.backbone.n_blocks])
-        pairs = torch.stack([self._text(name).to(image.device) for name in class_names])
-        mean = F.normalize(pairs.mean(2, keepdim=True), dim=-1)
-        logits, pair_logits = (self._map_logits(features, text) for text in (mean, pairs))
-        _, uncertainty = anomaly_map_moments(pair_logits[None], self.image_size, chunk_bytes=self.chunk_bytes)
-        scores = torch.sigmoid(self._image_logits(features, mean)).squeeze(1)
-        spread = torch.sigmoid(self._image_logits(features, pairs)).std(1, correction=0)
-        return Prediction(upsampled_probability(logits, self.image_size), scores, uncertainty, spread)
+        with without_autocast(image.device):  # what follows costs nothing, and text is kept for other calls
+            features = ImageFeatures(*(part.to(self._scale) for part in features))
+            pairs = torch.stack([self._text(name).to(image.device) for name in class_names])
+            mean = F.normalize(pairs.mean(2, keepdim=True), dim=-1)
+            logits, pair_logits = (self._map_logits(features, text) for text in (mean, pairs))
+            _, uncertainty = anomaly_map_moments(pair_logits[None], self.image_size, chunk_bytes=self.chunk_bytes)
+            scores = torch.sigmoid(self._image_logits(features, mean)).squeeze(1)
+            spread = torch.sigmoid(self._image_logits(features, pairs)).std(1, correction=0)
+            return Prediction(upsampled_probability(logits, self.image_size), scores, uncertainty, spread)
 
     def check_class_names(self, class_names: Sequence[str]) -> None:
         """Raise a ValueError now if a name is empty or too long for the text encoder, before images are scored."""

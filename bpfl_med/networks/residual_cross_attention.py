@@ -24,15 +24,12 @@ class ResidualCrossAttention(nn.Module):
         n_layers: L, tapped layers of the image tower.
         vision_width: V.
         embed_dim: C.
-        n_heads: attention heads.
         attend: whether the text attends at all; off for the ablation, where T' = T and only the projection acts.
     """
 
-    def __init__(
-        self, n_layers: int, vision_width: int, embed_dim: int, *, n_heads: int = 4, attend: bool = True
-    ) -> None:
+    def __init__(self, n_layers: int, vision_width: int, embed_dim: int, *, attend: bool = True) -> None:
         super().__init__()
-        self.n_heads = n_heads
+        self.n_heads = 4
         self.patch_projection = nn.Parameter(0.02 * torch.randn(n_layers, embed_dim, vision_width))
         self.query = nn.Linear(embed_dim, embed_dim) if attend else None
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from bpfl_med.atomic_files import replaced_file
+from bpfl_med.figure_picture import figure_picture
+from bpfl_med.figure_style import VERMILION
 from bpfl_med.speed.sweeps import Row
 
 _LABELS = {
@@ -30,12 +32,12 @@ def draw_sweeps(sweeps: Mapping[str, Sequence[Row]], path: Path) -> None:
         sweeps: rows by title; the first entry of a row is what was changed.
         path: the PNG.
     """
-    figure = Figure(figsize=(4.2 * len(sweeps), 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = Figure(figsize=(4.2 * len(sweeps), 3.6), dpi=100, layout="constrained")
     panels = figure.subplots(1, len(sweeps), squeeze=False)[0]
     for panel, (title, rows) in zip(panels, sweeps.items(), strict=True):
         _draw(panel, title, rows)
-    figure.savefig(path, dpi=100)
+    with replaced_file(path) as partial:
+        figure_picture(figure).save(partial)
 
 
 def _draw(panel: Axes, title: str, rows: Sequence[Row]) -> None:
@@ -46,9 +48,9 @@ def _draw(panel: Axes, title: str, rows: Sequence[Row]) -> None:
     for quantity in quantities:
         if quantity == "mib":
             memory = panel.twinx()
-            memory.plot(x, [row["mib"] for row in rows], "s--", color="#D55E00", label="memory")
+            memory.plot(x, [row["mib"] for row in rows], "s--", color=VERMILION, label="memory")
             memory.set_ylim(0, max(100.0, 1.1 * max(row["mib"] for row in rows)))
-            memory.set_ylabel("MiB beside what was there", color="#D55E00")
+            memory.set_ylabel("MiB beside what was there", color=VERMILION)
         else:
             panel.plot(x, [row[quantity] for row in rows], "o-", label=_LABELS.get(quantity, quantity))
     panel.set_ylim(bottom=0)

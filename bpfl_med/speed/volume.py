@@ -29,7 +29,12 @@ class InstantNetwork(IntensityNetwork):
 
     def __init__(self, image_size: int) -> None:
         super().__init__()
-        self.image_size = image_size  # type: ignore[assignment]
+        self._image_size = image_size
+
+    @property
+    def image_size(self) -> int:
+        """Height and width of the input, in pixels."""
+        return self._image_size
 
 
 def write_large_ct(folder: Path, *, side: int, n_slices: int, seed: int = 0) -> None:

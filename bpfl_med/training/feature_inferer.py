@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from bpfl_med.atomic_files import replaced_file
 from bpfl_med.networks import BayesPFL, ImageFeatures
+from bpfl_med.package_versions import package_versions
 
 _ENTRY = "one image at a time, QuickGELU as SiLU"  # how an entry was computed, so that those of another way are not met
 
@@ -25,8 +26,9 @@ class FeatureInferer(Inferer):
     after a run that was killed between two entries.
 
     An entry is named by the SHA-256 of the image's own values and of all that its features depend on, so a change of
-    picture, augmentation, backbone, image size or tapped blocks never meets an old entry. The features are those that
-    the tower gave, to the bit, and an entry takes 4 L S V + 4 C bytes (22 MB at the paper's size).
+    picture, augmentation, backbone, image size, tapped blocks, kind of device or package never meets an old entry. The
+    features are those that the tower gave, to the bit, and an entry takes 4 L S V + 4 C bytes (22 MB at the paper's
+    size).
 
     Args:
         folder: of the entries, made if absent; None remembers nothing.
@@ -59,7 +61,7 @@ class FeatureInferer(Inferer):
         autocast = str(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else None
         blocks = network.hyper_parameters["feature_blocks"]
         way = [backbone.image_kernels, backbone.precision, backbone.compile_options]
-        computed_by = [_ENTRY, way, str(image.dtype), autocast]
+        computed_by = [_ENTRY, way, kind, package_versions(), str(image.dtype), autocast]
         depends_on = [backbone.checksum, backbone.activation, blocks, *computed_by]
         digest = hashlib.sha256(json.dumps(depends_on).encode())
         digest.update(image.detach().cpu().contiguous().view(torch.uint8).numpy().data)

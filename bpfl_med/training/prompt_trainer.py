@@ -9,6 +9,7 @@ import ignite.distributed as idist
 import torch
 from ignite.engine import Events
 from monai.engines import SupervisedTrainer
+from monai.engines.utils import IterationEvents
 from monai.utils.enums import CommonKeys
 
 from bpfl_med.losses import BayesPFLLoss, LossSums
@@ -89,12 +90,18 @@ class PromptTrainer(SupervisedTrainer):
         with torch.no_grad():
             parts = kept or [self._sums(*part, batchdata) for part in zip(features, shares, strict=True)]
             total = self._sum_over_processes([sums.flat() for sums in parts])
+        engine.fire_event(IterationEvents.FORWARD_COMPLETED)
         loss, terms, slopes = self._loss_and_slopes(total)
+        engine.state.output = {CommonKeys.LOSS: loss, **terms}
+        engine.fire_event(IterationEvents.LOSS_COMPLETED)
         for sums in kept or (self._sums(*part, batchdata) for part in zip(features, shares, strict=True)):
             sums.flat().dot(slopes).backward()
         self._sum_gradients_over_processes()
+        engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
         self.optimizer.step()
-        return {"loss": loss, **terms}
+        engine.fire_event(IterationEvents.MODEL_COMPLETED)
+        output: dict[str, float] = engine.state.output
+        return output
 
     def _micro_batches(self, batch: Mapping[str, Any]) -> list[slice]:
         n_images = len(batch.get(CommonKeys.IMAGE, ()))

@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from bpfl_med.figure_picture import figure_picture
+from bpfl_med.figure_style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE
 
-# Of Okabe and Ito's palette, made for colour-blind readers; the markers tell the lines apart as well.
-_STYLES = [("#0072B2", "o"), ("#E69F00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#000000", "v")]
+# The markers tell the lines apart as well.
+_STYLES = [(BLUE, "o"), (ORANGE, "s"), (GREEN, "^"), (PURPLE, "D"), (BLACK, "v")]
 _TERMS = ("loss", "classification", "segmentation", "prompt_flow", "orthogonal")
 _METRICS = ("val_pixel_ap", "val_pixel_auroc", "val_image_ap", "val_image_auroc")
 
@@ -41,7 +42,7 @@ def _draw(axes: Any, rows: Sequence[Mapping[str, Any]], names: Sequence[str], la
             axes.plot(epochs, values, color=colour, marker=marker, markersize=4, label=name.removeprefix("val_"))
     second = [row["epoch"] for row in rows if row["stage"] == 2]
     if second:
-        axes.axvline(second[0] - 0.5, color="#888888", linestyle="dashed", label="stage 2 begins")
+        axes.axvline(second[0] - 0.5, color=GREY, linestyle="dashed", label="stage 2 begins")
     axes.set_ylabel(label)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from bpfl_med import cli
-from bpfl_med.demo import write_phantom_images
+from bpfl_med.checkpoints import read_tensors
+from bpfl_med.demo import demo_prompts, write_phantom_images
+from bpfl_med.networks.checkpoint_record import read_record
+from bpfl_med.pictures import panels_picture
 
 OVERLAY = "{image_size: 64, prompts_file: null, n_samples: 2, num_workers: 0, n_pictures: 0, n_cases: 0}"
 
@@ -81,6 +84,28 @@ def test_one_bad_set_does_not_cost_the_others(sets, capfd):
     table = (sets / "out/table.md").read_text()
     assert "Kvasir-SEG" in table
     assert "BrainMRI" not in table
+
+
+def test_outlines_are_drawn_at_the_threshold_that_the_prompts_store(sets, monkeypatch):
+    drawn = []
+    draw = panels_picture
+
+    def note(panels, **settings):
+        drawn.append(panels[1].title)
+        return draw(panels, **settings)
+
+    monkeypatch.setattr("bpfl_med.handlers.overlay_pictures.panels_picture", note)
+    (sets / "small.yaml").write_text("{num_workers: 0, n_pictures: 1, n_cases: 1, threshold: checkpoint}")
+    assert benchmark(sets, f"brain_mri={sets}/brains") == 0
+    stored = read_record(read_tensors(demo_prompts())["_extra_state"])["threshold"]
+    assert set(drawn) == {f"anomaly map; orange: at least {stored:.3g}"}
+
+
+def test_a_percentile_is_refused_before_pictures_are_scored(sets, capfd):
+    (sets / "percentile.yaml").write_text("threshold: p99.5")
+    assert benchmark(sets, f"brain_mri={sets}/brains", "--config", sets / "percentile.yaml") == 2
+    assert "p99.5 is a percentile of a volume's map; for pictures give a number" in capfd.readouterr().err
+    assert not (sets / "out").exists()
 
 
 def test_a_setting_that_a_part_does_not_take_is_told_with_what_to_do(sets, capfd):

@@ -59,7 +59,8 @@ def evaluate() -> Evaluate:
         transforms = [LoadPictured("image", size), NormalizeIntensityd("image", subtrahend=0.4, divisor=0.3)]
         if "mask" in items[0]:
             transforms.append(LoadMaskd("mask", size, threshold=127))
-        loader = DataLoader(Dataset(items, Compose(transforms)), batch_size=batch_size, num_workers=num_workers)
+        numbered = [{**item, "index": place} for place, item in enumerate(items)]
+        loader = DataLoader(Dataset(numbered, Compose(transforms)), batch_size=batch_size, num_workers=num_workers)
         evaluator = SupervisedEvaluator(
             "cpu",
             loader,

@@ -190,7 +190,7 @@ class TestNetwork:
         monkeypatch.setattr(linear_kernel, "fastest_linear_kernel", lambda *_: "convolution")
         monkeypatch.setattr(linear_kernel, "_LEAST_OPERATIONS", 0)
         backbone = CLIPBackbone(copy.deepcopy(small_clip), image_size=8 * 23, name="tiny")  # 530 tokens
-        backbone.set_precision(precision)
+        backbone.compute_with(precision=precision, linear_kernel="auto", attention_kernel="auto", compile_options=None)
         assert backbone.image_kernels == image
         assert backbone.text_kernels == Kernels(text, "fused")
         assert backbone.patch_kernel == "convolution"

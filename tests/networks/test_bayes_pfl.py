@@ -164,7 +164,13 @@ class TestRefusals:
         with pytest.raises(ValueError, match="ascending numbers from 1 to 4, the blocks of tiny, got"):
             BayesPFL(backbone, feature_blocks=blocks)
 
-    @pytest.mark.parametrize("name", ["n_prompts", "context_length", "state_length", "n_flows", "n_samples"])
+    def test_a_single_block_without_a_list(self, backbone: CLIPBackbone) -> None:
+        with pytest.raises(ValueError, match="must be a list of numbers, got 4"):
+            BayesPFL(backbone, feature_blocks=4)
+
+    @pytest.mark.parametrize(
+        "name", ["n_prompts", "context_length", "state_length", "n_flows", "n_samples", "hidden_width"]
+    )
     def test_counts_below_one(self, name: str, backbone: CLIPBackbone) -> None:
         with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
             BayesPFL(backbone, feature_blocks=(4,), **{name: 0})

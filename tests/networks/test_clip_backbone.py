@@ -137,7 +137,9 @@ def test_a_compiled_tower_gives_the_same(small_clip: open_clip.CLIP) -> None:
     backbone = CLIPBackbone(copy.deepcopy(small_clip), image_size=32, name="tiny")
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     expected = backbone.encode_image(images, (2, 4))
-    backbone.compile_image_tower(backend="aot_eager")
+    backbone.compute_with(
+        precision="float32", linear_kernel="auto", attention_kernel="auto", compile_options={"backend": "aot_eager"}
+    )
     other = copy.deepcopy(backbone)
     other.clip.visual.proj.data *= 2
     torch.testing.assert_close(backbone.encode_image(images, (2, 4)), expected, rtol=0, atol=1e-5)

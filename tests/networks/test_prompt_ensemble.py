@@ -105,6 +105,26 @@ def test_prompts_that_cannot_work_are_refused(network, changes, message):
         PromptEnsemble(network.backbone, **{"state_pairs": PAIRS, "templates": TEMPLATES, **changes})
 
 
+def test_mixed_precision_stops_at_the_image_tower(network, images):
+    fresh = PromptEnsemble(network.backbone, state_pairs=PAIRS, templates=TEMPLATES)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = fresh.predict(images(1, 48), ["brain"])
+    assert {part.dtype for part in mixed} == {torch.float32}
+    plain, expected = (each.predict(images(1, 48), ["brain"]) for each in (fresh, network))
+    for ours, theirs in zip(plain, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=0, rtol=0)
+
+
+def test_it_says_how_its_backbone_computes(network):
+    backbone = copy.deepcopy(network.backbone)
+    settings = {"precision": "bfloat16", "linear_kernel": "convolution", "attention_kernel": "fused"}
+    other = PromptEnsemble(backbone, state_pairs=PAIRS, templates=TEMPLATES, **settings)
+    assert {name: getattr(backbone, name) for name in settings} == settings
+    assert other.provenance["precision"] == "bfloat16"
+    PromptEnsemble(backbone, state_pairs=PAIRS, templates=TEMPLATES)
+    assert backbone.precision == "float32"
+
+
 def test_names_are_checked(network, images):
     with pytest.raises(ValueError, match="A class name must say what the image shows, such as 'brain', got ' '"):
         network.check_class_names(["brain", " "])

@@ -14,6 +14,7 @@ from study_runs import save_nifti, windowed
 from bpfl_med.data.studies import StudyError, find_studies
 from bpfl_med.data.study_volume import StudyVolume, load_study
 from bpfl_med.demo.dicom_phantoms import write_series
+from bpfl_med.engines import StudyEvaluator
 from bpfl_med.inferers import VolumeInferer, VolumePrediction
 from bpfl_med.networks import BayesPFL, IntensityNetwork, Prediction
 from bpfl_med.networks.clip_normalization import CLIP_MEAN, CLIP_STD
@@ -193,3 +194,31 @@ def test_a_score_that_is_no_number_is_refused(volume):
 
     with pytest.raises(StudyError, match="holds NaN"):
         infer(volume, Broken())
+
+
+def test_the_evaluator_of_studies_is_one_of_monais(volume, network):
+    """It postprocesses, fires MONAI's events, and runs in mixed precision if it is asked to."""
+    seen = []
+
+    class Mixed(VolumeInferer):
+        def __call__(self, *arguments, **settings):
+            seen.append(torch.is_autocast_enabled("cpu"))
+            return super().__call__(*arguments, **settings)
+
+    def score(output: dict) -> dict:
+        return {**output, "score": output["pred"].volume_score}
+
+    for amp in (False, True):
+        evaluator = StudyEvaluator(
+            class_name="brain",
+            keep_going=False,
+            device="cpu",
+            val_data_loader=[{"image": volume}],
+            network=network,
+            inferer=Mixed(WindowIntensity([(40, 80)]), plane="axial", batch_size=4, device=torch.device("cpu")),
+            postprocessing=score,
+            amp=amp,
+        )
+        evaluator.run()
+        assert 0 < evaluator.state.output["score"] < 1
+    assert seen == [False, True]

@@ -48,6 +48,14 @@ def test_another_picture_backbone_or_block_is_another_entry(tmp_path: Path, netw
     assert len(list(tmp_path.rglob("*.safetensors"))) == 5
 
 
+def test_another_package_is_another_entry(tmp_path: Path, network: BayesPFL, monkeypatch: pytest.MonkeyPatch) -> None:
+    inferer = FeatureInferer(tmp_path)
+    inferer(IMAGES[:1], network)
+    monkeypatch.setattr("bpfl_med.training.feature_inferer.package_versions", lambda: {"torch": "another"})
+    inferer(IMAGES[:1], network)
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 2
+
+
 def test_another_way_of_computing_is_another_entry(tmp_path: Path, network: BayesPFL) -> None:
     inferer = FeatureInferer(tmp_path)
     ways = {
@@ -61,7 +69,9 @@ def test_another_way_of_computing_is_another_entry(tmp_path: Path, network: Baye
             setattr(other.backbone, name, value)
         inferer(IMAGES[:1], other)
     other = copy.deepcopy(network)
-    other.backbone.compile_image_tower(backend="eager")
+    other.backbone.compute_with(
+        precision="float32", linear_kernel="auto", attention_kernel="auto", compile_options={"backend": "eager"}
+    )
     inferer(IMAGES[:1], other)
     assert len(list(tmp_path.rglob("*.safetensors"))) == 2 * 2 + 2 + 1  # bfloat16 has but one linear kernel
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from ignite.engine import Engine, Events
+from monai.engines.utils import IterationEvents
 
 from bpfl_med.networks import BayesPFL
 from bpfl_med.networks.clip_backbone import weights_checksum
@@ -47,6 +48,15 @@ def test_a_step_moves_what_it_should_and_never_clip(make_trainer: MakeTrainer, n
     in_optimizer = {id(p) for group in trainer.optimizer.param_groups for p in group["params"]}
     assert not in_optimizer & {id(parameter) for parameter in trainer.network.backbone.parameters()}
     assert trainer.network.trained
+
+
+def test_the_events_of_monais_trainer_come_in_its_order(make_trainer: MakeTrainer) -> None:
+    trainer, seen = make_trainer(batch_size=100), []
+    events = ("FORWARD_COMPLETED", "LOSS_COMPLETED", "BACKWARD_COMPLETED", "MODEL_COMPLETED")
+    for name in events:
+        trainer.add_event_handler(IterationEvents[name], lambda _, name: seen.append(name), name)
+    run(trainer)
+    assert tuple(seen) == events
 
 
 def test_stage_2_minimises_the_classification_alone(make_trainer: MakeTrainer) -> None:
