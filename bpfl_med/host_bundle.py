@@ -11,6 +11,7 @@ import torch
 from monai.bundle import ConfigParser
 
 from bpfl_med.atomic_files import replaced_file, write_json
+from bpfl_med.checkpoints import check_prompts_file
 from bpfl_med.resources import bundle_folder, configs_folder
 
 _VOLUME = {"type": "image", "modality": "any", "num_channels": 1, "spatial_shape": ["*", "*", "*"], "dtype": "float32"}
@@ -29,6 +30,7 @@ def write_host_bundle(folder: str | Path, *, overlays: Sequence[str | Path], **s
 
     Raises:
         ValueError: if a setting is one that no config has.
+        FileNotFoundError: if the prompts are not there.
     """
     folder = Path(folder)
     own = bundle_folder() / "configs"
@@ -38,6 +40,7 @@ def write_host_bundle(folder: str | Path, *, overlays: Sequence[str | Path], **s
         raise ValueError(f"The configs have no {', '.join(map(repr, unknown))}; check the spelling")
     parser.update(settings)
     parser["bundle_root"] = str(bundle_folder())
+    check_prompts_file(parser.get_parsed_content("prompts_file"))
     network = parser.get_parsed_content("network")
     hosted = ConfigParser()
     hosted.read_config(str(configs_folder() / "monai_label_deploy.yaml"))

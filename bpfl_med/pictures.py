@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import matplotlib
 import numpy as np
+from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from PIL import Image
 
 from bpfl_med.figure_picture import figure_picture
-from bpfl_med.figure_style import ORANGE, SKY_BLUE, write_notice
+from bpfl_med.figure_style import ORANGE, PURPLE, SKY_BLUE, write_notice
 
 # Of Okabe and Ito's palette, made for colour-blind readers; the line style tells them apart as well.
 _PREDICTED = {"colors": ORANGE, "linestyles": "solid", "linewidths": 1.2}
 _TRUE = {"colors": SKY_BLUE, "linestyles": "dashed", "linewidths": 1.2}
+_OPACITY = 0.55  # of what is laid over a picture
+_SCORE_COLOURS = ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0, 1, 256), alpha=_OPACITY))
+# One hue, from nothing to much, so that what is certain shows the picture alone and high looks high.
+_UNCERTAINTY_COLOURS = LinearSegmentedColormap.from_list("uncertainty", [(PURPLE, 0.0), (PURPLE, 0.9)])
+_FULL_UNCERTAINTY = 0.2
 _INCHES, _DPI = 3.2, 100
 _ABOVE, _BELOW, _GAP = 0.62, 0.4, 0.06  # inches, for titles, the footer, and between panels
-_BAR, _SCALE = 0.12, 0.56  # inches, of a colour scale without and with its numbers and label
+_BAR, _SCALE = 0.12, 0.64  # inches, of a colour scale without and with its numbers and label
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,7 @@ class Panel:
         image: the picture below everything.
         overlay: values [rows, columns] laid over it in colour, or None.
         overlay_range: the values at the two ends of the colour scale, the same for every picture.
+        colours: of the overlay, from low to high.
         overlay_label: what the values are and in which unit, beside the colour scale.
         outline: pixels [rows, columns] that the software marks, drawn as a solid orange line.
         true_outline: pixels [rows, columns] that a person marked, drawn as a dashed blue line.
@@ -42,6 +51,7 @@ class Panel:
     image: Image.Image
     overlay: np.ndarray | None = None
     overlay_range: tuple[float, float] = (0.0, 1.0)
+    colours: Colormap = field(default_factory=lambda: _SCORE_COLOURS)
     overlay_label: str = ""
     outline: np.ndarray | None = None
     true_outline: np.ndarray | None = None
@@ -62,13 +72,14 @@ def map_panel(
 
 
 def uncertainty_panel(image: Image.Image, uncertainty: np.ndarray) -> Panel:
-    """Lay the standard deviation [rows, columns] of a map over a picture; that of values from 0 to 1 is at most 0.5."""
+    """Lay the standard deviation [rows, columns] of a map over a picture; it seldom exceeds a fifth."""
     return Panel(
         "uncertainty",
         image,
         overlay=uncertainty,
-        overlay_range=(0.0, 0.5),
-        overlay_label="standard deviation of the score",
+        overlay_range=(0.0, _FULL_UNCERTAINTY),
+        colours=_UNCERTAINTY_COLOURS,
+        overlay_label=f"standard deviation of the score ({_FULL_UNCERTAINTY:g}: or more)",
     )
 
 
@@ -122,9 +133,10 @@ def _draw(figure: Figure, axes: Any, scale: Any, panel: Panel, pixel_size: tuple
     axes.imshow(panel.image, cmap="gray", vmin=0, vmax=255)
     if panel.overlay is not None:
         low, high = panel.overlay_range
-        colours = axes.imshow(panel.overlay, cmap="viridis", vmin=low, vmax=high, alpha=0.55)
+        colours = axes.imshow(panel.overlay, cmap=panel.colours, vmin=low, vmax=high)
         bar = figure.colorbar(colours, cax=scale)
         scale.tick_params(labelsize=7)
+        scale.yaxis.set_major_locator(MaxNLocator(5))
         bar.set_label(panel.overlay_label, fontsize=7, parse_math=False)
     for region, style in ((panel.outline, _PREDICTED), (panel.true_outline, _TRUE)):
         if region is not None and region.any() and not region.all() and min(region.shape) > 1:  # as contours need

@@ -39,14 +39,15 @@ def slice_picture(
     panels = [
         Panel("scan", source),
         map_panel(source, plane.pictures(prediction.anomaly_map)[index], threshold=threshold),
-        uncertainty_panel(source, plane.pictures(prediction.uncertainty)[index]),
     ]
+    if prediction.uncertainty.any():  # the intensity check has none
+        panels.append(uncertainty_panel(source, plane.pictures(prediction.uncertainty)[index]))
     score = prediction.slices[index]["anomaly_score"]
     source_name = spoken_source(volume, plane, index)
-    place = f"slice {index} of 0 to {len(prediction.slices) - 1}" + (f" ({source_name})" if source_name else "")
+    counted = f"of {len(prediction.slices)}, from 0" + (f"; {source_name}" if source_name else "")
     return panels_picture(
         panels,
-        title=f"{class_name}, {place}, slice score {score:.3f}",
+        title=f"{class_name}, slice {index} ({counted}), slice score {score:.3f}",
         footer=notice,
         pixel_size=plane.pixel_size(volume.affine),
         edges=plane.edges(volume.affine) if volume.orientation_is_known else None,

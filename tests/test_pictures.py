@@ -9,7 +9,7 @@ from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from PIL import Image
 
 from bpfl_med import pictures
-from bpfl_med.pictures import Panel, panels_picture
+from bpfl_med.pictures import Panel, panels_picture, uncertainty_panel
 
 GREY = Image.new("L", (64, 64), 128)
 SPOT = np.zeros((64, 64), bool)
@@ -110,3 +110,13 @@ def test_pixels_of_unequal_sides_keep_the_patients_proportions():
     height, width = extent((3.0, 1.5))
     assert height / width == pytest.approx(2, rel=0.03)
     assert np.divide(*extent(None)) == pytest.approx(1, rel=0.03)
+
+
+def test_uncertainty_goes_from_nothing_to_much_in_one_hue():
+    black = Image.new("L", (3, 1))
+    panel = uncertainty_panel(black, np.array([[0.0, 0.1, 0.2]]))
+    red, green, blue, opacity = panel.colours((panel.overlay[0] - panel.overlay_range[0]) / panel.overlay_range[1]).T
+    assert opacity[0] == 0
+    assert (np.diff(opacity) > 0.3).all()
+    for channel in (red, green, blue):
+        np.testing.assert_allclose(channel, channel[0], atol=1e-6)

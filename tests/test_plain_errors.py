@@ -92,7 +92,7 @@ def test_memory_that_ran_out_is_told_with_what_to_do(kind, monkeypatch, capsys):
     assert memory_advice(error) == advice
     assert failure_sentence(error, Path("a.nii")) == f"a.nii: {advice}"
     assert printed_by_hook(error, monkeypatch, capsys)[-1].endswith(f": {advice}")
-    monkeypatch.setattr("bpfl_med.commands.predict.overlay_file", lambda *_: ask())
+    monkeypatch.setattr("bpfl_med.commands.predict.preset_file", lambda *_: ask())
     assert cli.main(["predict", "a.nii", "-o", "out", "--class-name", "brain", "--modality", "mr"]) == 2
     assert capsys.readouterr().err.startswith(f"bpfl-med: {type(error).__name__}: {advice}")
 

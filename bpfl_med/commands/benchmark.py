@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import ignite.distributed as idist
 
-from bpfl_med.commands.overlays import overlay_file, refuse_config_syntax
+from bpfl_med.commands.presets import dataset_file, preset_file, refuse_config_syntax
 from bpfl_med.plain_errors import spoken_error
 from bpfl_med.resources import bundle_folder
 
@@ -88,13 +88,13 @@ def run(options: argparse.Namespace, failures: list[str]) -> int | None:
 def _plan(options: argparse.Namespace) -> list[_Run]:
     """Give all evaluations, or raise before the first if one of them cannot be."""
     configs = bundle_folder() / "configs"
-    above = [overlay_file("layouts", options.layout)] if options.layout else []
-    above += [overlay_file("backbones", options.backbone)] if options.backbone else []
+    above = [preset_file("layouts", options.layout)] if options.layout else []
+    above += [preset_file("backbones", options.backbone)] if options.backbone else []
     shared = {key: value for key in _PASSED_ON if (value := getattr(options, key)) is not None}
     prompts = {"prompts_file": options.prompts_file} if options.prompts_file else {}
     variants: list[tuple[str, list[Path], dict[str, Any]]] = [("bayes_pfl", [], prompts)]
     if options.baseline:
-        variants.append(("prompt_ensemble", [overlay_file("baselines", "prompt_ensemble")], {}))
+        variants.append(("prompt_ensemble", [preset_file("baselines", "prompt_ensemble")], {}))
     runs: list[_Run] = []
     for text in options.datasets:
         name, separator, root = text.partition("=")
@@ -102,8 +102,7 @@ def _plan(options: argparse.Namespace) -> list[_Run]:
             raise ValueError(f"write NAME=ROOT, a data set's name and its folder, got {text!r}")
         if not Path(root).is_dir():
             raise ValueError(f"There is no folder {root}; give the one where {name} lies")
-        own = Path(name)
-        file = own if own.suffix in (".yaml", ".yml", ".json") else overlay_file("datasets", name)
+        file = dataset_file(name)
         for variant, extra, settings in variants:
             folder = options.output / variant / file.stem
             if any(folder == planned.folder for planned in runs):

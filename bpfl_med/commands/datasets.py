@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from bpfl_med.commands.overlays import overlay_file, refuse_config_syntax
+from bpfl_med.commands.presets import dataset_file, preset_file, refuse_config_syntax
 from bpfl_med.resources import bundle_folder, configs_folder
 
 _EXIT_CODES = "Ends with 0 if the copy can be used, 1 if it differs from what is published, 2 if it cannot be read."
@@ -54,11 +54,10 @@ def _check(name: str, root: Path, layout: str | None) -> int:
     from bpfl_med.data.volume_check import check_volumes
 
     configs = bundle_folder() / "configs"
-    own = Path(name)
     files = [configs / "inference.json", configs / "evaluate.json"]
-    files.append(own if own.suffix in (".yaml", ".yml", ".json") else overlay_file("datasets", name))
+    files.append(dataset_file(name))
     if layout:
-        files.append(overlay_file("layouts", layout))
+        files.append(preset_file("layouts", layout))
     refuse_config_syntax({"the folder": str(root)})
     parser = ConfigParser()
     parser.read_config([str(file) for file in files])
@@ -82,5 +81,6 @@ def _check(name: str, root: Path, layout: str | None) -> int:
     for finding in findings:
         print(f"{'  DIFFERS: ' if finding.differs else '  '}{finding.sentence}.")
     differs = any(finding.differs for finding in findings)
-    print("The copy differs from what is published." if differs else "The copy can be used.")
+    wrong = "The copy cannot be used as it is." if counts is None else "The copy differs from what is published."
+    print(wrong if differs else "The copy can be used.")
     return int(differs)

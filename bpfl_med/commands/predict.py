@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ignite.engine import Engine, Events
 
-from bpfl_med.commands.overlays import overlay_file, refuse_config_syntax
+from bpfl_med.commands.presets import preset_file, refuse_config_syntax
 from bpfl_med.resources import bundle_folder
 
 _PASSED_ON = (
@@ -52,9 +51,9 @@ def run(options: argparse.Namespace, failures: list[str]) -> int | None:
     """
     from monai.bundle import ConfigWorkflow
 
-    files = [bundle_folder() / "configs" / "inference.json", overlay_file("modalities", options.modality)]
+    files = [bundle_folder() / "configs" / "inference.json", preset_file("modalities", options.modality)]
     if options.backbone:
-        files.append(overlay_file("backbones", options.backbone))
+        files.append(preset_file("backbones", options.backbone))
     settings: dict[str, Any] = {
         "bundle_root": str(bundle_folder()),
         "dataset_dir": str(options.study),
@@ -87,24 +86,7 @@ def run(options: argparse.Namespace, failures: list[str]) -> int | None:
 
 def _say_result(engine: Engine, output: Path) -> None:
     """Print one line for a study whose results were written."""
-    from bpfl_med.slice_source import spoken_source
+    from bpfl_med.handlers.study_results import spoken_result
 
-    if (result := engine.state.result) is None:
-        return
-    volume, prediction = result.volume, result.prediction
-    sources = {i: spoken_source(volume, prediction.plane, i) for i in prediction.ranking[:3]}
-    slices = ", ".join(f"{i} ({source})" if source else str(i) for i, source in sources.items()) or "none"
-    caution = f" ({result.notice.split(':')[0]})" if result.notice else ""
-    print(
-        f"{output / volume.study.name}: score {prediction.volume_score:.3f} of 0 to 1, slices to look at (from 0): "
-        f"{slices}{caution}{_omitted(result.omitted)}",
-        flush=True,
-    )
-
-
-def _omitted(reasons: Mapping[str, str]) -> str:
-    """Say what was left out, and why."""
-    left_out: dict[str, list[str]] = {}
-    for name, reason in reasons.items():
-        left_out.setdefault(reason, []).append(name)
-    return "".join(f"; without {', '.join(names)}: {reason}" for reason, names in left_out.items())
+    if (result := engine.state.result) is not None:
+        print(f"{output / result.volume.study.name}: {spoken_result(result)}", flush=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from bpfl_med.data.picture_item import PICTURE_SUFFIXES
 from bpfl_med.data.volume_file import files_of_volume, is_volume_file, stem, volume_name
 from bpfl_med.dicom import (
     FoundSeries,
@@ -87,29 +88,36 @@ def find_studies(
         raise StudyError(f"{path}: there is no study in it; give a folder of volume files or of folders with scans")
     files = [] if path.is_file() or series_uid is not None else _volume_files(path)
     if not files:
-        found = choose_series(path, series_uid)  # its error lists the series, if there are several
+        try:
+            found = choose_series(path, series_uid)  # its error lists the series, if there are several
+        except NoSeriesError as error:
+            if any(file.suffix.lower() in PICTURE_SUFFIXES for file in files_below(path, lambda *_: None)):
+                advice = "PNG, JPEG and the like are scored by `run evaluating`, see README, Use it on your pictures"
+                raise StudyError(f"{error}; {advice}") from error
+            raise
         load_series(found, allow_gaps)  # so that its geometry is refused before weights are loaded
         return [_series_study(found, path, is_kept=True)]
-    series = "" if len(files) > 1 else _beside(path)
+    series = _beside(path)
     if len(files) > 1 or series:
         raise StudyError(
-            f"{path}: holds {len(files)} volume file(s){series}, the first is {files[0].name}; give one, or --all"
+            f"{path}: holds {len(files)} volume file(s){series}, the first is {files[0].relative_to(path)}; give one, "
+            f"{'a series by its UID (--series), ' if series else ''}or --all"
         )
     return [Study(stem(files[0]), files[0], None)]
 
 
 def check_output_apart(output_dir: str | Path, path: str | Path) -> None:
-    """Make sure that results do not go among the studies, where a later run would take them for such.
+    """Make sure that results do not go among the input, where a later run would take them for such.
 
     Args:
         output_dir: the folder of results.
-        path: where studies are looked for.
+        path: where studies or pictures are looked for.
 
     Raises:
         StudyError: if that is a folder, and the results would go into it.
     """
     if Path(path).is_dir() and Path(output_dir).resolve().is_relative_to(Path(path).resolve()):
-        raise StudyError(f"{output_dir}: lies in {path}, where the studies are; choose an output folder beside them")
+        raise StudyError(f"{output_dir}: lies in {path}, where the input is; choose an output folder beside it")
 
 
 def unfinished_studies(studies: Iterable[Study], output_dir: str | Path, *, resume: bool) -> list[Study]:

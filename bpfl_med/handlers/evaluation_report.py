@@ -15,6 +15,7 @@ from ignite.engine import Engine, Events
 from bpfl_med.atomic_files import write_json, write_text
 from bpfl_med.csv_text import csv_text
 from bpfl_med.data.datalist_checksum import datalist_checksum
+from bpfl_med.different_settings import different_settings
 from bpfl_med.handlers.evaluation import Evaluation
 from bpfl_med.package_versions import package_versions
 
@@ -71,27 +72,39 @@ class EvaluationReport:
             "settings": dict(settings),
             "network": {key: value for key, value in network.items() if key != "computed_by"},
         }
-        self.started = 0.0
+        self.started = self.seconds = 0.0
         self.n_scored = 0
 
     @property
     def is_written(self) -> bool:
         """Whether the folder holds the report of a run that did not differ in anything that numbers depend on."""
+        return self._differences() == ""
+
+    def _differences(self) -> str | None:
+        """Say how the run of a report in the folder differed; None if there is no report."""
         try:
             written = json.loads((self.output_dir / "metrics.json").read_text())
         except (FileNotFoundError, ValueError):
-            return False
-        return {key: written.get(key) for key in self.description} == json.loads(json.dumps(self.description))
+            return None
+        then = {key: written.get(key) for key in self.description}
+        return different_settings(json.loads(json.dumps(self.description)), then)
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator, after the handler that makes the evaluation."""
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._count)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._stop)
         engine.add_event_handler(Events.COMPLETED, self._write)
 
     def _start(self, engine: Engine) -> None:
+        if idist.get_rank() == 0 and (different := self._differences()):
+            logger.warning("%s holds a report of other settings (%s); it is replaced", self.output_dir, different)
         self.started = time.perf_counter()
         self.n_scored = 0
+
+    def _stop(self, engine: Engine) -> None:
+        # Pictures, which are drawn when all is scored, do not count.
+        self.seconds = time.perf_counter() - self.started
 
     def _count(self, engine: Engine) -> None:
         self.n_scored += len(engine.state.output)
@@ -100,7 +113,6 @@ class EvaluationReport:
         if idist.get_rank() != 0:
             return
         evaluation: Evaluation = engine.state.evaluation
-        seconds = time.perf_counter() - self.started
         n_images = len(evaluation.rows)
         report = {
             "notice": self.notice,
@@ -109,9 +121,9 @@ class EvaluationReport:
             **self.description,
         }
         run = {
-            "seconds": round(seconds, 3),
+            "seconds": round(self.seconds, 3),
             "n_processes": idist.get_world_size(),
-            "images_per_second_of_first_process": round(self.n_scored / seconds, 3),
+            "images_per_second_of_first_process": round(self.n_scored / self.seconds, 3),
             "computed_by": self.computed_by,
             "versions": package_versions(*EVALUATION_PACKAGES),
         }
@@ -124,10 +136,10 @@ class EvaluationReport:
         else:
             (self.output_dir / "metrics.csv").unlink(missing_ok=True)  # of an earlier run, whose report is replaced
         write_text(self.output_dir / "images.csv", csv_text(evaluation.rows, self.notice))
-        logger.info("%s", self._summary(evaluation, n_images, seconds))
+        logger.info("%s", self._summary(evaluation, n_images))
 
-    def _summary(self, evaluation: Evaluation, n_images: int, seconds: float) -> str:
-        lines = [f"{self.dataset_name}: {n_images} images in {seconds:.1f} s, {self.n_skipped} left out"]
+    def _summary(self, evaluation: Evaluation, n_images: int) -> str:
+        lines = [f"{self.dataset_name}: {n_images} images in {self.seconds:.1f} s, {self.n_skipped} left out"]
         lines += [
             f"  {name:20s} " + ("not defined" if value is None else f"{value:.4f}")
             for name, value in evaluation.mean.items()

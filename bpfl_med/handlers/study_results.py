@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from bpfl_med.file_checksum import file_checksum
 from bpfl_med.inferers import VolumePrediction
 from bpfl_med.map_threshold import parse_threshold
 from bpfl_med.package_versions import package_versions
-from bpfl_med.slice_source import slice_source
+from bpfl_med.slice_source import slice_source, spoken_source
 from bpfl_med.study_failure import failure_sentence
 from bpfl_med.version import __version__
 
@@ -41,6 +42,7 @@ class StudyResult:
         algorithm: who made the result, for DICOM objects.
         caution: a word or two that must stand wherever a mask or map is named, or None.
         notice: the sentence for it, for wherever numbers or pictures stand, or None.
+        replaced: how the settings of an older result in the same place differed; empty without such a one.
         omitted: files that were left out, and why.
     """
 
@@ -52,8 +54,11 @@ class StudyResult:
     algorithm: Algorithm
     caution: str | None
     notice: str | None
+    replaced: str = ""
     omitted: dict[str, str] = field(default_factory=dict)
 
+
+logger = logging.getLogger(__name__)
 
 _OF_ONE_RUN = ("black_and_white", "computed_by")  # of the study, and of the machine, which rounds in its own way
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -114,17 +119,24 @@ class StudyResults:
         Raises:
             ValueError: if the results of another were made in another way; the text names the difference.
         """
-        now = json.loads(json.dumps(self._way()))
         scored = {study.name for study in unfinished}
         for study in (study for study in studies if study.name not in scored):
             path = self.output_dir / study.name / "result.json"
-            record = json.loads(path.read_text())
-            then = {part: {k: v for k, v in record.get(part, {}).items() if k not in _OF_ONE_RUN} for part in now}
-            if different := different_settings(now, then):
+            if different := self._differences(path):
                 raise ValueError(
                     f"{path} was made with other settings ({different}); resume with those, or choose "
                     "another output folder"
                 )
+
+    def _differences(self, path: Path) -> str:
+        """Say in which settings and network an older `result.json` differs; nothing if there is none."""
+        try:
+            record = json.loads(path.read_text())
+        except (OSError, ValueError):
+            return ""
+        now = json.loads(json.dumps(self._way()))
+        then = {part: {k: v for k, v in record.get(part, {}).items() if k not in _OF_ONE_RUN} for part in now}
+        return different_settings(now, then)
 
     def _way(self) -> dict[str, dict[str, Any]]:
         """Give what all studies of a run share: the settings, with the writers and theirs, and the network."""
@@ -188,6 +200,7 @@ class StudyResults:
             Algorithm(self._algorithm_name(), __version__, self.network["checksum"], parameters),
             self.network["caution"],
             self.network["notice"],
+            self._differences(self.output_dir / volume.study.name / "result.json"),
         )
         seconds = {"read": volume.load_seconds, "score": prediction.seconds}
         with replaced_folder(self.output_dir / volume.study.name) as folder:
@@ -198,6 +211,7 @@ class StudyResults:
             _tell_unusable_attributes(folder, result)
             record = self._record(result, folder, seconds)
             write_json(folder / "result.json", record)
+        logger.info("%s: %s", self.output_dir / volume.study.name, spoken_result(result))
         return result
 
     def _algorithm_name(self) -> str:
@@ -244,6 +258,21 @@ class StudyResults:
             "versions": package_versions("nibabel", "pydicom", "highdicom"),
             "seconds": {key: round(value, 3) for key, value in seconds.items()},
         }
+
+
+def spoken_result(result: StudyResult) -> str:
+    """Give a line on what was written of a study: score, slices to look at, and what was left out or replaced."""
+    volume, prediction = result.volume, result.prediction
+    sources = {i: spoken_source(volume, prediction.plane, i) for i in prediction.ranking[:3]}
+    slices = ", ".join(f"{i} ({source})" if source else str(i) for i, source in sources.items()) or "none"
+    caution = f" ({result.notice.split(':')[0]})" if result.notice else ""
+    left_out: dict[str, list[str]] = {}
+    for name, reason in result.omitted.items():
+        left_out.setdefault(reason, []).append(name)
+    omitted = "".join(f"; without {', '.join(names)}: {reason}" for reason, names in left_out.items())
+    replaced = f"; replaces a result of other settings ({result.replaced})" if result.replaced else ""
+    score = f"score {prediction.volume_score:.3f} of 0 to 1"
+    return f"{score}, slices to look at (from 0): {slices}{caution}{omitted}{replaced}"
 
 
 def _tell_unusable_attributes(folder: Path, result: StudyResult) -> None:

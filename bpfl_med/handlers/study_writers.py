@@ -18,6 +18,8 @@ from bpfl_med.handlers.study_results import StudyResult
 from bpfl_med.slice_picture import slice_picture
 from bpfl_med.transforms.intensity import Intensity
 
+_GAP = 24  # pixels between the rows of a contact sheet
+
 
 class NiftiOverlays:
     """Write `anomaly_map.nii.gz`, `uncertainty.nii.gz` (float32) and `mask.nii.gz` (uint8) on the grid of the input.
@@ -157,11 +159,12 @@ class ContactSheet:
         if not rows:
             result.omitted["contact_sheet.png"] = "all slices are empty"
             return
-        sheet = Image.new("RGB", (max(row.width for row in rows), sum(row.height for row in rows)), "white")
+        height = sum(row.height for row in rows) + _GAP * (len(rows) - 1)
+        sheet = Image.new("RGB", (max(row.width for row in rows), height), "white")
         top = 0
         for row in rows:
             sheet.paste(row, (0, top))
-            top += row.height
+            top += row.height + _GAP
         with replaced_file(folder / "contact_sheet.png") as partial:
             sheet.save(partial)
 

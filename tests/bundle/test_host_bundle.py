@@ -70,6 +70,11 @@ def test_a_misspelt_setting_is_refused_before_anything_is_written(tmp_path):
     assert not (tmp_path / "hosted").exists()
 
 
+def test_prompts_that_are_not_there_are_told_before_clip_is_asked_for(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"There are no prompts at .*train_visa\.pth; see README, Weights"):
+        write_host_bundle(tmp_path / "hosted", overlays=OVERLAYS[:1], **SETTINGS)
+
+
 @pytest.mark.parametrize(
     "volume", [torch.zeros(1, 1, 4, 4, 4), MetaTensor(torch.zeros(1, 3, 4, 4, 4)), MetaTensor(torch.zeros(4, 4, 4))]
 )

@@ -101,6 +101,21 @@ def test_outlines_are_drawn_at_the_threshold_that_the_prompts_store(sets, monkey
     assert set(drawn) == {f"anomaly map; orange: at least {stored:.3g}"}
 
 
+def test_results_among_the_pictures_are_refused(sets, capfd):
+    """A second run without labels would score the pictures that the first one drew."""
+    (sets / "out").symlink_to(sets / "brains/out")
+    assert benchmark(sets, f"brain_mri={sets}/brains") == 2
+    assert f"lies in {sets}/brains, where the input is; choose an output folder beside it" in capfd.readouterr().err
+
+
+def test_a_class_name_that_changes_nothing_is_refused(sets, capfd):
+    (sets / "word.yaml").write_text("class_name: head")
+    assert benchmark(sets, f"brain_mri={sets}/brains", "--config", sets / "word.yaml") == 2
+    assert "class_name 'head' would change nothing, because" in capfd.readouterr().err
+    (sets / "word.yaml").write_text("{class_name: head, datalist#class_name: '@class_name'}")
+    assert benchmark(sets, f"brain_mri={sets}/brains", "--config", sets / "word.yaml") == 0
+
+
 def test_a_percentile_is_refused_before_pictures_are_scored(sets, capfd):
     (sets / "percentile.yaml").write_text("threshold: p99.5")
     assert benchmark(sets, f"brain_mri={sets}/brains", "--config", sets / "percentile.yaml") == 2

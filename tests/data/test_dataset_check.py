@@ -42,6 +42,20 @@ def sentences(findings: list[Finding], *, differs: bool) -> list[str]:
     return [finding.sentence for finding in findings if finding.differs == differs]
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, r"there is no file .*mine\.yaml; give a data set's config, or one of `bpfl-med datasets list`"),
+        ("a:\n - b\n c: d", r"mine\.yaml: is no yaml that can be read in line 3 \(ParserError\)"),
+    ],
+)
+def test_a_config_of_ones_own_that_cannot_be_read_is_told(tmp_path, capsys, content, told):
+    if content is not None:
+        (tmp_path / "mine.yaml").write_text(content)
+    assert main(["datasets", "check", str(tmp_path / "mine.yaml"), str(tmp_path)]) == 2
+    assert re.search(told, capsys.readouterr().err)
+
+
 def test_a_true_copy(check):
     findings = check()
     assert sentences(findings, differs=True) == []

@@ -223,6 +223,15 @@ def test_the_same_run_gives_the_same_bytes(evaluate, network, items, tmp_path, c
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
+def test_a_report_of_other_settings_is_replaced_and_said(evaluate, network, items, tmp_path, caplog):
+    for sigma, told in [(2, False), (2, False), (0, True)]:
+        caplog.clear()
+        evaluate(network, items, handlers(tmp_path, network, smoothing_sigma=sigma))
+        said = [record.message for record in caplog.records if record.levelname == "WARNING"]
+        assert bool(said) == told
+    assert "holds a report of other settings (settings.smoothing_sigma was 2, is now 0); it is replaced" in said[0]
+
+
 def test_the_batch_size_does_not_matter(evaluate, network, items, tmp_path):
     for batch_size in (1, 5):
         evaluate(network, items, handlers(tmp_path / str(batch_size), network), batch_size=batch_size)

@@ -382,7 +382,7 @@ def test_the_program_says_one_line_when_input_cannot_be_read(programs):
 @pytest.mark.parametrize("place", ["in", "in/results"])
 def test_results_do_not_go_among_the_studies(tmp_path, refused, place):
     save_nifti(tmp_path / "in/a.nii", small_volume())
-    pattern = f"{place}: lies in {tmp_path}/in, where the studies are; choose an output folder beside them"
+    pattern = f"{place}: lies in {tmp_path}/in, where the input is; choose an output folder beside it"
     refused(tmp_path / "in", f".*/{pattern}", output=tmp_path / place)
     assert [path.name for path in (tmp_path / "in").iterdir()] == ["a.nii"]
 

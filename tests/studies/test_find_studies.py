@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from study_runs import save_nifti, small_volume
 
 from bpfl_med.data.studies import Study, StudyError, check_output_apart, find_studies, unfinished_studies
@@ -55,6 +56,21 @@ def test_several_series_need_a_choice(tmp_path):
     both = find_studies(tmp_path / "in", take_all=True)
     assert len(both) == 2
     assert chosen.series_uid in {study.series_uid for study in both}
+
+
+def test_several_volume_files_beside_series_are_told_with_all_choices(tmp_path):
+    write_series(tmp_path / "in/dicom")
+    for name in ("a.nii", "b.nii"):
+        save_nifti(tmp_path / "in/deep" / name, small_volume())
+    told = r"in: holds 2 volume file\(s\) beside DICOM images, the first is deep/a\.nii; give one, a series by its UID"
+    with pytest.raises(StudyError, match=told):
+        find_studies(tmp_path / "in")
+
+
+def test_pictures_are_told_where_they_are_scored(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "scan.PNG")
+    with pytest.raises(StudyError, match=r"no image series \(.*\); .* scored by `run evaluating`, see README"):
+        find_studies(tmp_path)
 
 
 def test_several_volume_files_need_a_choice(tmp_path):
@@ -178,7 +194,7 @@ def test_results_do_not_go_among_the_studies_by_a_link_or_a_relative_path(tmp_pa
     (tmp_path / "link").symlink_to(tmp_path / "in")
     monkeypatch.chdir(tmp_path)
     for output in (tmp_path / "link/out", Path("in/out"), Path("out/../in/out")):
-        with pytest.raises(StudyError, match=rf"{output}: lies in {tmp_path}/in, where the studies are"):
+        with pytest.raises(StudyError, match=rf"{output}: lies in {tmp_path}/in, where the input is"):
             check_output_apart(output, tmp_path / "in")
     check_output_apart(tmp_path / "out", tmp_path / "in")
 

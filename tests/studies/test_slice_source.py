@@ -78,7 +78,7 @@ def test_the_picture_tells_number_and_sides_where_they_are_known(tmp_path, monke
         prediction = inferer(volume, IntensityNetwork(), class_name="brain")
         slice_picture.slice_picture(volume, prediction, 2, threshold=0.5, class_name="brain", notice=None)
     series, known, unknown = drawn
-    assert "slice 2 of 0 to 23 (instance number " in series["title"]
+    assert "slice 2 (of 24, from 0; instance number " in series["title"]
     assert series["edges"] == known["edges"] == "RLAP"
-    assert "slice 2 of 0 to 3, slice score" in known["title"]
+    assert "slice 2 (of 4, from 0), slice score" in known["title"]
     assert unknown["edges"] is None

@@ -369,3 +369,26 @@ def test_never_two_studies_are_in_memory(tmp_path, monkeypatch):
     three_studies(tmp_path / "in")
     assert predict(tmp_path / "in", tmp_path / "out", "--all") == 0
     assert found == [0, 0, 0]
+
+
+def test_a_result_that_is_replaced_by_one_of_other_settings_is_said(tmp_path, capsys, caplog):
+    path = save_nifti(tmp_path / "a.nii", small_volume())
+    for class_name, told in [("brain", False), ("brain", False), ("brian", True)]:
+        assert predict(path, tmp_path / "out", class_name=class_name) == 0
+        said = capsys.readouterr().out
+        assert ("replaces a result of other settings" in said) == told
+    assert said.endswith("; replaces a result of other settings (settings.class_name was 'brain', is now 'brian')\n")
+
+
+def test_a_map_without_uncertainty_has_no_panel_of_it(tmp_path, monkeypatch):
+    """The intensity check has none, and an empty panel would be taken for certainty."""
+    titles = []
+
+    def draw(panels, **_):
+        titles.extend(panel.title for panel in panels)
+        return Image.new("RGB", (4, 4))
+
+    monkeypatch.setattr("bpfl_med.slice_picture.panels_picture", draw)
+    assert predict(save_nifti(tmp_path / "a.nii", small_volume()), tmp_path / "out", pictures=True) == 0
+    assert "scan" in titles
+    assert "uncertainty" not in titles
