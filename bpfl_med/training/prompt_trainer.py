@@ -92,7 +92,7 @@ class PromptTrainer(SupervisedTrainer):
             total = self._sum_over_processes([sums.flat() for sums in parts])
         engine.fire_event(IterationEvents.FORWARD_COMPLETED)
         loss, terms, slopes = self._loss_and_slopes(total)
-        engine.state.output = {CommonKeys.LOSS: loss, **terms}
+        engine.state.output = {CommonKeys.LOSS.value: loss, **terms}
         engine.fire_event(IterationEvents.LOSS_COMPLETED)
         for sums in kept or (self._sums(*part, batchdata) for part in zip(features, shares, strict=True)):
             sums.flat().dot(slopes).backward()

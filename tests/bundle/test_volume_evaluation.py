@@ -98,10 +98,10 @@ def test_a_mask_of_another_grid_stops_the_run_before_anything_is_scored(workflow
     moved = np.eye(4)
     moved[2, 3] = 3
     for name in ("FLAIR", "lesion"):
-        (tmp_path / "patient1").mkdir(exist_ok=True)
+        (tmp_path / "in/patient1").mkdir(parents=True, exist_ok=True)
         image = nib.load(volumes / f"patient1/{name}.nii.gz")
         affine = moved if name == "lesion" else image.affine
-        nib.save(nib.Nifti1Image(np.asarray(image.dataobj), affine), tmp_path / f"patient1/{name}.nii.gz")
+        nib.save(nib.Nifti1Image(np.asarray(image.dataobj), affine), tmp_path / f"in/patient1/{name}.nii.gz")
     with pytest.raises(RuntimeError) as caught:
-        workflow(FILES, dataset_dir=str(tmp_path)).initialize()
+        workflow(FILES, dataset_dir=str(tmp_path / "in")).initialize()
     assert "its voxels lie up to 3.0 mm from those of its volume" in str(caught.value.__cause__)
