@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from bpfl_med.data.studies import StudyError
 from bpfl_med.data.study_volume import StudyVolume
-from bpfl_med.networks import BayesPFL, ScoringNetwork
+from bpfl_med.networks import BayesPFL, Prediction, ScoringNetwork
 from bpfl_med.networks.clip_normalization import clip_normalize
 from bpfl_med.slice_plane import Plane, SlicePlane, evenly_chosen
 from bpfl_med.transforms.intensity import Intensity
@@ -144,35 +144,28 @@ class VolumeInferer(Inferer):
             ranges = self.intensity.ranges(inputs.values, inputs.modality)
         except ValueError as error:
             raise StudyError(f"{inputs.study.path}: {error}") from error
-        result = VolumePrediction(np.zeros_like(inputs.values), np.zeros_like(inputs.values), plane, [], ranges)
         pictures = plane.pictures(inputs.values)
-        maps, spreads = plane.pictures(result.anomaly_map), plane.pictures(result.uncertainty)
-        text = None
-        if self.shared_prompts and isinstance(network, BayesPFL):
-            text = self._shared_text(pictures, ranges, network, class_name)
+        result = VolumePrediction(
+            anomaly_map=np.zeros_like(inputs.values),
+            uncertainty=np.zeros_like(inputs.values),
+            plane=plane,
+            slices=[_row(index) for index in range(len(pictures))],
+            ranges=ranges,
+        )
+        score = self._scorer(pictures, ranges, network, class_name)
         disable = True if self.progress is None else None  # None shows it on a terminal alone
         starts = range(0, len(pictures), self.batch_size)
         for first in tqdm(starts, "batches of slices", leave=False, file=self.progress, disable=disable):
-            indices = range(first, min(first + self.batch_size, len(pictures)))
-            channels = self._channels(pictures, list(indices), ranges)
+            indices = np.arange(first, min(first + self.batch_size, len(pictures)))
+            channels = self._channels(pictures, indices, ranges)
             filled = ~_is_empty(channels)
-            result.slices += [_row(index) for index in indices]
-            if not filled.any():
-                continue
-            image = _network_input(channels[filled], network.image_size)
-            if isinstance(network, BayesPFL) and text is not None:
-                prediction = network.decode(network.encode_image(image), text)
-            else:
-                prediction = network.predict(image, [class_name] * len(image))
-            if not torch.isfinite(prediction.anomaly_map).all() or not torch.isfinite(prediction.text_score).all():
-                raise StudyError(f"{inputs.study.path}: the network's answer holds NaN; check the files of its weights")
-            size = tuple(pictures.shape[1:])
-            scored = [index for index, is_filled in zip(indices, filled.tolist(), strict=True) if is_filled]
-            maps[scored] = _resized(prediction.anomaly_map, size)[:, 0].cpu().numpy()
-            spreads[scored] = _resized(prediction.uncertainty, size)[:, 0].cpu().numpy()
-            scores = (prediction.text_score, prediction.score_std, prediction.anomaly_map.amax((1, 2, 3)))
-            for index, (score, deviation, map_max) in zip(scored, torch.stack(scores, 1).tolist(), strict=True):
-                result.slices[index] = _row(index, score, deviation, map_max)
+            if filled.any():
+                prediction = score(_network_input(channels[filled], network.image_size))
+                if not torch.isfinite(prediction.anomaly_map).all() or not torch.isfinite(prediction.text_score).all():
+                    raise StudyError(
+                        f"{inputs.study.path}: the network's answer holds NaN; check the files of its weights"
+                    )
+                _put_back(prediction, indices[filled.cpu().numpy()].tolist(), result)
         result.seconds = time.perf_counter() - started
         return result
 
@@ -189,10 +182,20 @@ class VolumeInferer(Inferer):
             )
         return plane
 
-    def _channels(self, pictures: np.ndarray, indices: list[int], ranges: np.ndarray) -> torch.Tensor:
+    def _channels(self, pictures: np.ndarray, indices: Sequence[int] | np.ndarray, ranges: np.ndarray) -> torch.Tensor:
         """Give grey levels [n, 3, H, W] of chosen slices."""
         slices = torch.from_numpy(np.ascontiguousarray(pictures[indices])).to(self.device)
         return self.intensity.render(slices, ranges)
+
+    def _scorer(
+        self, pictures: np.ndarray, ranges: np.ndarray, network: ScoringNetwork, class_name: str
+    ) -> Callable[[torch.Tensor], Prediction]:
+        """Give what scores images [n, 3, H, W] of the volume: with prompts of their own, or those of the volume."""
+        if self.shared_prompts and isinstance(network, BayesPFL):
+            text = self._shared_text(pictures, ranges, network, class_name)
+            if text is not None:
+                return lambda image: network.decode(network.encode_image(image), text)
+        return lambda image: network.predict(image, [class_name] * len(image))
 
     def _shared_text(
         self, pictures: np.ndarray, ranges: np.ndarray, network: BayesPFL, class_name: str
@@ -214,6 +217,17 @@ class VolumeInferer(Inferer):
 def slice_score(text_score: float, map_max: float) -> float:
     """Score a slice of a volume: half the paper's image score, so that it lies in [0, 1]."""
     return (text_score + map_max) / 2
+
+
+def _put_back(prediction: Prediction, indices: Sequence[int], result: VolumePrediction) -> None:
+    """Put maps and scores of n images into the places of their slices."""
+    maps, spreads = (result.plane.pictures(voxels) for voxels in (result.anomaly_map, result.uncertainty))
+    size = tuple(maps.shape[1:])
+    maps[indices] = _resized(prediction.anomaly_map, size)[:, 0].cpu().numpy()
+    spreads[indices] = _resized(prediction.uncertainty, size)[:, 0].cpu().numpy()
+    scores = (prediction.text_score, prediction.score_std, prediction.anomaly_map.amax((1, 2, 3)))
+    for index, (score, deviation, map_max) in zip(indices, torch.stack(scores, 1).tolist(), strict=True):
+        result.slices[index] = _row(index, score, deviation, map_max)
 
 
 def _row(index: int, text_score: float = 0.0, deviation: float = 0.0, map_max: float | None = None) -> dict[str, Any]:

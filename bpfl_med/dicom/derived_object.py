@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,13 +57,15 @@ def identify(
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(np.ascontiguousarray(array).data)
-    facts = [
-        *(__version__, highdicom.__version__, created.isoformat(), *(f"{a.dtype.str}{a.shape}" for a in arrays)),
-        *(series.study_uid, series.series_uid, *series.sop_instance_uids, *map(str, series.frame_numbers)),
-        *(algorithm.name, algorithm.version, *(f"{k}={v}" for k, v in sorted(algorithm.all_parameters.items()))),
-        *(f"{k}={v}" for k, v in sorted(options.items())),
-    ]
-    digest.update("\n".join(facts).encode())
+    facts = {
+        "versions": [__version__, highdicom.__version__],
+        "created": created.isoformat(),
+        "arrays": [[array.dtype.str, *array.shape] for array in arrays],
+        "source": [series.study_uid, series.series_uid, series.sop_instance_uids, series.frame_numbers],
+        "algorithm": [algorithm.name, algorithm.version, algorithm.all_parameters],
+        "options": options,
+    }
+    digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
     return Identity(digest.hexdigest(), created)
 
 
