@@ -63,7 +63,7 @@ def evaluate_rows(
             metrics.update(_prefixed("image", image_metrics(scores, _column(mine, "label"))))
         if "pixel" in kinds:
             metrics.update(_prefixed("pixel", pixels[class_name].compute()))
-    return Evaluation(ordered, by_class, _mean(by_class))
+    return Evaluation(ordered, by_class, mean_over_classes(by_class))
 
 
 def _column(rows: Sequence[Mapping[str, Any]], key: str) -> torch.Tensor:
@@ -74,7 +74,7 @@ def _prefixed(prefix: str, metrics: Mapping[str, float | None]) -> dict[str, flo
     return {f"{prefix}_{key}": value for key, value in metrics.items()}
 
 
-def _mean(by_class: Mapping[str, Mapping[str, float | None]]) -> dict[str, float | None]:
+def mean_over_classes(by_class: Mapping[str, Mapping[str, float | None]]) -> dict[str, float | None]:
     """Average each metric over the classes that define it; a threshold belongs to one class and has no mean."""
     keys = next(iter(by_class.values())).keys()
     mean: dict[str, float | None] = {}

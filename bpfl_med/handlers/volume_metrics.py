@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import ignite.distributed as idist
-import numpy as np
 from ignite.engine import Engine, Events
 
 from bpfl_med.atomic_files import write_text
 from bpfl_med.csv_text import csv_text
 from bpfl_med.data.slice_datalist import SliceItem
+from bpfl_med.handlers.evaluation import mean_over_classes
 from bpfl_med.inferers import slice_score
 from bpfl_med.metrics import image_metrics
 
@@ -47,11 +47,8 @@ class VolumeMetrics:
             mine = [row for row in volumes if row["class_name"] == class_name]
             found = image_metrics([row["volume_score"] for row in mine], [row["label"] for row in mine])
             metrics.update({f"volume_{key}": value for key, value in found.items()})
-        for key in ("volume_auroc", "volume_ap", "volume_f1_max"):
-            values = [metrics[key] for metrics in by_class.values() if metrics[key] is not None]
-            evaluation.mean[key] = float(np.mean(values)) if values else None
-            if values:
-                engine.state.metrics[key] = evaluation.mean[key]
+        evaluation.mean.update(mean_over_classes(by_class))
+        engine.state.metrics.update({key: value for key, value in evaluation.mean.items() if value is not None})
         if idist.get_rank() == 0:
             write_text(self.output_dir / "volumes.csv", csv_text(volumes, self.notice))
 

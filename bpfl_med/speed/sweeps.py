@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +19,7 @@ from bpfl_med.data import Study, StudyVolume
 from bpfl_med.inferers import VolumeInferer
 from bpfl_med.networks import BayesPFL, ImageFeatures
 from bpfl_med.speed.bundle_run import bundle_run
+from bpfl_med.speed.peak_memory import peak_memory_mib
 from bpfl_med.speed.stages import StageSeconds, behind_the_tower
 from bpfl_med.speed.workload import DEMO, networks, random_backbone, random_pictures
 from bpfl_med.transforms.intensity import WindowIntensity
@@ -150,7 +149,7 @@ def _slices_rows(values: list[int]) -> list[Row]:
         started = time.perf_counter()
         inferer(volume, network, "brain")
         seconds = time.perf_counter() - started
-        rows.append({"slices": value, "seconds": seconds, "mib": _largest_mib() - 3 * noise.nbytes / 2**20})
+        rows.append({"slices": value, "seconds": seconds, "mib": peak_memory_mib() - 3 * noise.nbytes / 2**20})
     return _beside_the_first(rows)
 
 
@@ -182,7 +181,9 @@ def _pictures_rows(values: list[int]) -> list[Row]:
             def look(engine: Engine) -> None:
                 n_scored = min(engine.state.iteration * _BATCH, values[-1])
                 if any(n_scored - _BATCH < value <= n_scored for value in (2 * _BATCH, *values)):
-                    rows.append({"pictures": n_scored, "seconds": time.perf_counter() - started, "mib": _largest_mib()})
+                    rows.append(
+                        {"pictures": n_scored, "seconds": time.perf_counter() - started, "mib": peak_memory_mib()}
+                    )
 
             workflow.evaluator.add_event_handler(Events.ITERATION_COMPLETED, look)
             workflow.run()
@@ -209,18 +210,6 @@ def _set_barrier(barrier: Any) -> None:
 def _small_network(image_size: int = _SMALL) -> BayesPFL:
     backbone = random_backbone(DEMO, image_size=image_size, seed=0)
     return networks(backbone, [], _CPU, n_prompts=3, n_samples=_FEW_SAMPLES)["float32"]
-
-
-def _largest_mib() -> float:
-    """Give the largest size that this program has had.
-
-    Linux's `getrusage` counts the process that started it, too, up to the moment at which this program was loaded.
-    """
-    if sys.platform == "linux":
-        status = Path("/proc/self/status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0]) / 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
 def _beside_the_first(rows: list[Row]) -> list[Row]:

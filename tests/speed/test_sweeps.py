@@ -12,9 +12,10 @@ import torch
 from PIL import Image
 
 from bpfl_med.networks import BayesPFL
+from bpfl_med.speed.peak_memory import peak_memory_mib
 from bpfl_med.speed.plots import draw_sweeps
 from bpfl_med.speed.report import sweeps_text, table
-from bpfl_med.speed.sweeps import _largest_mib, _slices_rows, batches_sweep, prompts_sweep, samples_sweep
+from bpfl_med.speed.sweeps import _slices_rows, batches_sweep, prompts_sweep, samples_sweep
 from bpfl_med.speed.workload import networks, random_backbone, random_pictures
 
 
@@ -51,7 +52,7 @@ def test_memory_is_counted_from_the_start_of_a_program() -> None:
     """What started it may be much larger, as the network of full size is."""
     ballast = np.ones(2**27)  # 1 GiB
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        assert pool.submit(_largest_mib).result() < _largest_mib() - ballast.nbytes / 2**21
+        assert pool.submit(peak_memory_mib).result() < peak_memory_mib() - ballast.nbytes / 2**21
 
 
 def test_every_sweep_becomes_a_panel_and_a_table(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Compare time and memory of the pixel metrics with the usual way: `python -m bpfl_med.benchmark.metric_speed`.
+"""Compare time and memory of the pixel metrics with the usual way: `python -m bpfl_med.speed.metric_speed`.
 
 Run it by hand, with the packages of the extra "test". The usual way is scikit-learn for AUROC, average precision and
 F1-max, and for AUPRO a loop over 200 thresholds and the regions of every mask (scikit-image). Each way runs in a
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from bpfl_med.metrics import PixelMetrics
+from bpfl_med.speed.peak_memory import peak_memory_mib
 
 _N_THRESHOLDS = 200
 
@@ -97,13 +97,13 @@ def main() -> None:
     options = parser.parse_args()
     if options.way:
         result = _WAYS[options.way](options.n_maps, options.size)
-        result["gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        result["gib"] = peak_memory_mib() / 1024
         print(json.dumps({key: None if value is None else float(value) for key, value in result.items()}))
         return
     print(f"{options.n_maps} maps of {options.size} x {options.size}")
     results = {}
     for way in _WAYS:
-        command = [sys.executable, "-m", "bpfl_med.benchmark.metric_speed", "--way", way]
+        command = [sys.executable, "-m", "bpfl_med.speed.metric_speed", "--way", way]
         command += ["--n-maps", str(options.n_maps), "--size", str(options.size)]
         results[way] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         print(f"{way:6s}", ", ".join(f"{key} {value:.6g}" for key, value in results[way].items()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bpfl_med.benchmark.metric_speed import our_way, usual_way
+from bpfl_med.speed.metric_speed import our_way, usual_way
 
 
 def test_both_ways_agree():
