@@ -46,8 +46,10 @@ class PictureInferer(Inferer):
             class_names: what each image shows; the network's default if None.
         """
         names = class_names or [network.class_name] * len(inputs)
-        if self.features is None or not isinstance(network, BayesPFL):
+        if self.features is None:
             return network.predict(inputs, names)._asdict()
+        if not isinstance(network, BayesPFL):
+            raise ValueError(f"Features are those of a Bayes-PFL, and the network is a {type(network).__name__}")
         return network.predict_features(self.features(inputs, network), names)._asdict()
 
 
@@ -156,7 +158,7 @@ class VolumeInferer(Inferer):
         disable = True if self.progress is None else None  # None shows it on a terminal alone
         starts = range(0, len(pictures), self.batch_size)
         for first in tqdm(starts, "batches of slices", leave=False, file=self.progress, disable=disable):
-            indices = np.arange(first, min(first + self.batch_size, len(pictures)))
+            indices = list(range(first, min(first + self.batch_size, len(pictures))))
             channels = self._channels(pictures, indices, ranges)
             filled = ~_is_empty(channels)
             if filled.any():
@@ -165,7 +167,8 @@ class VolumeInferer(Inferer):
                     raise StudyError(
                         f"{inputs.study.path}: the network's answer holds NaN; check the files of its weights"
                     )
-                _put_back(prediction, indices[filled.cpu().numpy()].tolist(), result)
+                scored = [index for index, is_filled in zip(indices, filled.tolist(), strict=True) if is_filled]
+                _put_back(prediction, scored, result)
         result.seconds = time.perf_counter() - started
         return result
 
@@ -182,7 +185,7 @@ class VolumeInferer(Inferer):
             )
         return plane
 
-    def _channels(self, pictures: np.ndarray, indices: Sequence[int] | np.ndarray, ranges: np.ndarray) -> torch.Tensor:
+    def _channels(self, pictures: np.ndarray, indices: Sequence[int], ranges: np.ndarray) -> torch.Tensor:
         """Give grey levels [n, 3, H, W] of chosen slices."""
         slices = torch.from_numpy(np.ascontiguousarray(pictures[indices])).to(self.device)
         return self.intensity.render(slices, ranges)

@@ -9,7 +9,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap
+from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
@@ -25,7 +25,7 @@ _TRUE = {"colors": SKY_BLUE, "linestyles": "dashed", "linewidths": 1.2}
 _OPACITY = 0.55  # of what is laid over a picture
 _SCORE_COLOURS = ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0, 1, 256), alpha=_OPACITY))
 # One hue, from nothing to much, so that what is certain shows the picture alone and high looks high.
-_UNCERTAINTY_COLOURS = LinearSegmentedColormap.from_list("uncertainty", [(PURPLE, 0.0), (PURPLE, 0.9)])
+_UNCERTAINTY_COLOURS = LinearSegmentedColormap.from_list("uncertainty", [to_rgba(PURPLE, 0), to_rgba(PURPLE, 0.9)])
 _FULL_UNCERTAINTY = 0.2
 _INCHES, _DPI = 3.2, 100
 _ABOVE, _BELOW, _GAP = 0.62, 0.4, 0.06  # inches, for titles, the footer, and between panels
@@ -72,14 +72,14 @@ def map_panel(
 
 
 def uncertainty_panel(image: Image.Image, uncertainty: np.ndarray) -> Panel:
-    """Lay the standard deviation [rows, columns] of a map over a picture; it seldom exceeds a fifth."""
+    """Lay the standard deviation [rows, columns] of a map over a picture; the scale ends at 0.2, of 0.5 at most."""
     return Panel(
         "uncertainty",
         image,
         overlay=uncertainty,
         overlay_range=(0.0, _FULL_UNCERTAINTY),
         colours=_UNCERTAINTY_COLOURS,
-        overlay_label=f"standard deviation of the score ({_FULL_UNCERTAINTY:g}: or more)",
+        overlay_label=f"standard deviation of the score (top: {_FULL_UNCERTAINTY:g} or more)",
     )
 
 

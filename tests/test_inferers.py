@@ -49,6 +49,11 @@ def test_a_picture_is_its_own_map_by_the_intensity_check(images):
         PictureInferer()(images, network, ["brain"])
 
 
+def test_features_of_another_network_are_refused(images):
+    with pytest.raises(ValueError, match="Features are those of a Bayes-PFL, and the network is a IntensityNetwork"):
+        PictureInferer(features=lambda *_: None)(images, IntensityNetwork())
+
+
 def test_too_few_names_are_refused(network, images):
     with pytest.raises(ValueError, match="one class name per image, got 1 for 2 images"):
         PictureInferer()(images, network, ["brain"])

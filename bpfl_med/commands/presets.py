@@ -35,10 +35,12 @@ def dataset_file(name: str) -> Path:
     if not own.is_file():
         raise ValueError(f"there is no file {own}; give a data set's config, or one of `bpfl-med datasets list`")
     try:
-        ConfigParser.load_config_file(own)
+        config = ConfigParser.load_config_file(own)
     except Exception as error:  # whatever the parser of its format raises
         where = f" in line {mark.line + 1}" if (mark := getattr(error, "problem_mark", None)) is not None else ""
         raise ValueError(f"{own}: is no {own.suffix[1:]} that can be read{where} ({type(error).__name__})") from error
+    if not isinstance(config, dict):
+        raise ValueError(f"{own}: holds no settings; write them as `name: value`, as those of configs/datasets are")
     return own
 
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from bpfl_med.data.picture import open_picture
 from bpfl_med.data.picture_item import (
-    PICTURE_SUFFIXES,
     PictureItem,
     existing_folder,
     filled,
@@ -21,6 +20,7 @@ from bpfl_med.data.picture_item import (
     without_repeats,
 )
 from bpfl_med.files_below import files_below
+from bpfl_med.picture_suffixes import PICTURE_SUFFIXES
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from bpfl_med.files_below import files_below
+from bpfl_med.picture_suffixes import PICTURE_SUFFIXES
 
-PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
 _OTHER_PICTURES = (".dcm", ".gif", ".heic", ".jfif", ".jp2", ".pgm", ".ppm", ".webp")  # which are not read
 
 
@@ -57,7 +57,7 @@ def existing_folder(root: str | Path) -> Path:
 def matching_files(
     root: Path, patterns: Sequence[str], suffixes: tuple[str, ...] = PICTURE_SUFFIXES, what: str = "picture"
 ) -> list[Path]:
-    """List the files that match glob patterns, pattern by pattern, each sorted by path; hidden ones are none of them.
+    """List the files that match glob patterns, pattern by pattern, each sorted by path, without hidden ones.
 
     Args:
         root: the patterns are below it.
@@ -75,7 +75,7 @@ def matching_files(
             path
             for path in root.glob(pattern.removeprefix("!"))
             if path.name.lower().endswith(suffixes)
-            and not any(part.startswith(".") for part in path.relative_to(root).parts)
+            and not any(part.startswith(".") and part != ".." for part in path.relative_to(root).parts)
         )
         if not matches:
             raise FileNotFoundError(

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bpfl_med.data.picture_item import PICTURE_SUFFIXES
 from bpfl_med.data.volume_file import files_of_volume, is_volume_file, stem, volume_name
 from bpfl_med.dicom import (
     FoundSeries,
@@ -88,13 +87,7 @@ def find_studies(
         raise StudyError(f"{path}: there is no study in it; give a folder of volume files or of folders with scans")
     files = [] if path.is_file() or series_uid is not None else _volume_files(path)
     if not files:
-        try:
-            found = choose_series(path, series_uid)  # its error lists the series, if there are several
-        except NoSeriesError as error:
-            if any(file.suffix.lower() in PICTURE_SUFFIXES for file in files_below(path, lambda *_: None)):
-                advice = "PNG, JPEG and the like are scored by `run evaluating`, see README, Use it on your pictures"
-                raise StudyError(f"{error}; {advice}") from error
-            raise
+        found = choose_series(path, series_uid)  # its error lists the series, if there are several
         load_series(found, allow_gaps)  # so that its geometry is refused before weights are loaded
         return [_series_study(found, path, is_kept=True)]
     series = _beside(path)

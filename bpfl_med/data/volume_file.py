@@ -42,9 +42,9 @@ def files_of_volume(path: Path) -> list[Path]:
         return [path]
     key = rb"^(?:ElementDataFile\s*=|data ?file:)\s*(.+?)\s*$"
     named = re.search(key, _header(path), re.IGNORECASE | re.MULTILINE)
-    name = named[1].decode(errors="surrogateescape") if named else "LOCAL"
+    name = named[1].decode(errors="surrogateescape").strip() if named else "LOCAL"
     voxels = path.parent / name
-    if not voxels.is_file() and (name.split()[0] == "LIST" or "%" in name):
+    if not voxels.is_file() and (name.split()[:1] == ["LIST"] or "%" in name):
         raise ValueError(f"{path}: its voxels are in several files; save it as one, such as {path.stem}.nrrd")
     return [path, voxels] if voxels.is_file() and voxels != path else [path]
 

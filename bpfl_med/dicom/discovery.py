@@ -18,6 +18,7 @@ from bpfl_med.dicom.frames import Frame, frames_of, is_image
 from bpfl_med.dicom.geometry import normal_of
 from bpfl_med.dicom.series import DicomSeries, NoSeriesError, SeriesError
 from bpfl_med.files_below import files_below
+from bpfl_med.picture_suffixes import PICTURE_SUFFIXES
 
 # Endings that promise DICOM. Names without an ending, or with a number, are as usual but promise nothing.
 _DICOM_ENDINGS = {".dcm", ".dic", ".dicom", ".ima"}
@@ -245,26 +246,23 @@ def _files_under(root: Path, unusable: list[UnusableFile]) -> list[Path]:
 def _read_file(file: Path) -> list[Frame] | str:
     """The frames of a file that is an image, else the reason for which it is passed over."""
     try:
-        opened = file.open("rb")
-    except OSError as error:
-        raise UnusableFileError(f"the file cannot be opened ({type(error).__name__})") from error
-    with opened:
-        if not starts_as_dicom(opened):
-            if file.suffix.lower() not in _DICOM_ENDINGS:
-                return _NOT_DICOM
-            is_empty = os.fstat(opened.fileno()).st_size == 0
-            raise UnusableFileError("the file is empty" if is_empty else "the file is not DICOM, though it is named so")
-        try:
+        with file.open("rb") as opened:
+            if not starts_as_dicom(opened):
+                if file.suffix.lower() not in _DICOM_ENDINGS:
+                    return _NOT_DICOM
+                is_empty = os.fstat(opened.fileno()).st_size == 0
+                what = "the file is empty" if is_empty else "the file is not DICOM, though it is named so"
+                raise UnusableFileError(what)
             header, has_pixels = read_header(opened)
-            if not is_image(header, has_pixels):
-                return f"DICOM objects that are no scanned images ({header.get('Modality') or 'DICOMDIR'})"
-            frames = list(frames_of(header, file))
-        except UnusableFileError:
-            raise
-        except Exception as error:  # pydicom meets a damaged header in many ways
-            raise UnusableFileError(
-                f"the file is cut short or its header is damaged ({type(error).__name__})"
-            ) from error
+        if not is_image(header, has_pixels):
+            return f"DICOM objects that are no scanned images ({header.get('Modality') or 'DICOMDIR'})"
+        frames = list(frames_of(header, file))
+    except UnusableFileError:
+        raise
+    except OSError as error:
+        raise UnusableFileError(f"the file cannot be opened or read ({type(error).__name__})") from error
+    except Exception as error:  # pydicom meets a damaged header in many ways
+        raise UnusableFileError(f"the file is cut short or its header is damaged ({type(error).__name__})") from error
     if not has_pixels:
         raise UnusableFileError("the image has no pixel data")
     if not frames[0].series_uid:
@@ -283,8 +281,11 @@ def _could_be_a_slice(file: Path) -> bool:
     """Whether a file that does not start as DICOM does may be a slice that was damaged: it is empty or no text."""
     if not _promises_nothing(file):
         return False
-    with file.open("rb") as opened:
-        start = opened.read(4096)
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(4096)
+    except OSError:  # it went away since it was found
+        return True
     return not start or b"\x00" in start
 
 
@@ -307,7 +308,10 @@ def _nothing_found(
         return SeriesError(_spoken(unusable))
     counts = Counter(reason for _, reason in passed_over)
     told = ", ".join(f"{reason}: {count}" for reason, count in sorted(counts.items())) or "no files at all"
-    return NoSeriesError(f"{root}: no image series ({told}); give a folder with the images of a scan")
+    advice = "give a folder with the images of a scan"
+    if any(file.suffix.lower() in PICTURE_SUFFIXES for file, _ in passed_over):
+        advice += ", or have PNG, JPEG and the like scored by `run evaluating`, see README, Use it on your pictures"
+    return NoSeriesError(f"{root}: no image series ({told}); {advice}")
 
 
 def _spoken(unusable: Sequence[UnusableFile]) -> str:

@@ -21,7 +21,7 @@ from pydicom.uid import (
 _PIXEL_DATA = 0x7FE00010
 _ITEM, _SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 _UNDEFINED_LENGTH = 0xFFFFFFFF
-_NEEDED_FOR_LENGTH = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "PhotometricInterpretation")
+_NEEDED_FOR_LENGTH = ("Rows", "Columns", "BitsAllocated", "PhotometricInterpretation")
 
 
 class UnusableFileError(ValueError):
@@ -130,7 +130,9 @@ def _check_fragments(file: BinaryIO, size: int, frames: int) -> None:
 def _check_length(dataset: Dataset, length: int) -> None:
     """Compare the bytes of native pixels with what the header asks for."""
     if length < 0 or not all(dataset.get(keyword) for keyword in _NEEDED_FOR_LENGTH):
-        return
+        return  # which is told where series are assembled
+    if not dataset.get("SamplesPerPixel"):
+        raise UnusableFileError("the image has no SamplesPerPixel")
     expected = get_expected_length(dataset)
     if length < expected:
         raise UnusableFileError(f"its pixel data are cut short: {length} bytes of {expected}")

@@ -57,7 +57,7 @@ class SourceImages:
 
 @lru_cache(maxsize=1)  # all objects that are made of one series need it
 def read_source_images(series: DicomSeries) -> SourceImages:
-    """Read again, from the files of a series, what an object derived from it needs.
+    """Read again, from the files of a series, what objects derived from it need; once for all of them.
 
     The geometry is the series' own (LPS, mm). A slice thickness that the source lacks is the median step between slices
     along the normal; for a single slice, the spacing between rows. A series without frame of reference is given one,

@@ -20,8 +20,8 @@ from bpfl_med.file_checksum import joint_checksum
 
 # Nothing in a patient is this low, so a CT value below it is padding that the header does not declare (HU).
 LOWEST_HU = -1500.0
-# Each scan shows air, so a CT whose lowest value is above this was not stored as it was read (HU).
-_AIR_HU = -500.0
+# Most of a scan is air and soft tissue, so a CT whose median is above this was not stored as it was read (HU).
+_HIGHEST_MEDIAN = 1000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ def read_volume(series: DicomSeries) -> SeriesVolume:
 
     Raises:
         SeriesError: a file cannot be decoded or is another than when its header was read; the series holds no real
-            value at all; or it is a MONOCHROME1 CT without air, whose values inverting does not make HU.
+            value at all; or it is a MONOCHROME1 CT that inverting makes brighter than bone.
     """
     values = np.empty(series.shape, dtype=np.float32)
     padding: Counter[str] = Counter()
@@ -65,6 +65,7 @@ def read_volume(series: DicomSeries) -> SeriesVolume:
         checksums.append(hashlib.sha256(content).hexdigest())
         try:
             dataset = read_with_pixels(BytesIO(content))
+            del content  # the pixels are in the data set, too
             series.check_object(places[0], dataset)
             is_inverted |= dataset.PhotometricInterpretation == "MONOCHROME1"
             for place, frame in zip(places, _real_values(dataset, series, places, padding), strict=True):
@@ -79,11 +80,12 @@ def read_volume(series: DicomSeries) -> SeriesVolume:
             raise SeriesError(
                 f"{path}: its pixels cannot be decoded ({type(error).__name__}); copy the file from its source again"
             ) from error
-    lowest = _fill_padding(values, series)
-    if is_inverted and series.modality == "CT" and lowest > _AIR_HU:
+    _fill_padding(values, series)
+    median = float(np.median(values[:, ::4, ::4])) if is_inverted else 0.0
+    if series.modality == "CT" and median > _HIGHEST_MEDIAN:
         raise SeriesError(
-            f"{series.files[0]} and {len(series.files) - 1} more: MONOCHROME1 CT that shows no air once it is inverted "
-            f"(lowest value {lowest:g} HU), so its values are not known; export it as MONOCHROME2"
+            f"{series.files[0]} and {len(series.files) - 1} more: MONOCHROME1 CT whose median is {median:g} HU once it "
+            "is inverted, so its values were never so stored; export it as MONOCHROME2"
         )
     fate = "are no measurement and set to the lowest real value of the volume"
     notes = [f"{count} pixels ({reason}) {fate}." for reason, count in (+padding).items()]
@@ -149,8 +151,8 @@ def _is_padding(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
     return (stored >= ends.min()) & (stored <= ends.max())
 
 
-def _fill_padding(values: np.ndarray, series: DicomSeries) -> float:
-    """Replace NaN by the lowest real value and return that; slice by slice, so that no second volume is ever held."""
+def _fill_padding(values: np.ndarray, series: DicomSeries) -> None:
+    """Replace NaN by the lowest real value, slice by slice, so that no second volume is ever held."""
     lowest = np.fmin.reduce([np.fmin.reduce(plane, axis=None) for plane in values])
     if np.isnan(lowest):
         raise SeriesError(
@@ -158,4 +160,3 @@ def _fill_padding(values: np.ndarray, series: DicomSeries) -> float:
         )
     for plane in values:
         plane[np.isnan(plane)] = lowest
-    return float(lowest)

@@ -121,9 +121,10 @@ class EvaluationReport:
             **self.description,
         }
         run = {
-            "seconds": round(self.seconds, 3),
+            # Of a run that found all scored, these would be of nothing.
+            "seconds": round(self.seconds, 3) if self.n_scored else None,
             "n_processes": idist.get_world_size(),
-            "images_per_second_of_first_process": round(self.n_scored / self.seconds, 3),
+            "images_per_second_of_first_process": round(self.n_scored / self.seconds, 3) if self.n_scored else None,
             "computed_by": self.computed_by,
             "versions": package_versions(*EVALUATION_PACKAGES),
         }

@@ -52,7 +52,7 @@ class OverlayPictures:
         self.size = size
 
     def attach(self, engine: Engine) -> None:
-        """Register with an evaluator whose batch and output are decollated."""
+        """Register with an evaluator whose batch and output are decollated, and whose items have an `index`."""
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._draw)
         engine.add_event_handler(Events.COMPLETED, self._remove_others)
 

@@ -49,7 +49,7 @@ def pixel_histogram(scores: NDArray[np.float32], mask: NDArray, cuts: NDArray[np
 
 
 def binned_metrics(histogram: PixelHistogram, fpr_limit: float) -> Metrics:
-    """Compute the metrics of :class:`~bpfl_med.metrics.PixelMetrics` but its threshold, a bin's scores taken for equal.
+    """Compute the metrics of :class:`~bpfl_med.metrics.PixelMetrics`, without threshold, as if a bin were one score.
 
     Args:
         histogram: of one image, or the sum of several.

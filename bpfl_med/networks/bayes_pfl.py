@@ -402,8 +402,8 @@ def _initialise_linear_layers(*modules: nn.Module) -> None:
 
 
 def _checked_blocks(feature_blocks: Sequence[int], backbone: CLIPBackbone) -> list[int]:
-    if isinstance(feature_blocks, int):
-        raise ValueError(f"The feature blocks must be a list of numbers, got {feature_blocks}")
+    if isinstance(feature_blocks, int | str):
+        raise ValueError(f"The feature blocks must be a list of numbers, got {feature_blocks!r}")
     blocks = list(feature_blocks)
     if not blocks or blocks != sorted(set(blocks)) or blocks[0] < 1 or blocks[-1] > backbone.n_blocks:
         raise ValueError(

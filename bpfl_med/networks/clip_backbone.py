@@ -171,7 +171,7 @@ class CLIPBackbone(nn.Module):
         attention_kernel: AttentionKernelSetting,
         compile_options: Mapping[str, Any] | None,
     ) -> None:
-        """Choose how the towers are computed from now on.
+        """Choose how the towers are computed from now on, whichever network asks; all networks on it share the choice.
 
         Args:
             precision: "float32", or the type in which the costly parts of the blocks are computed, while embeddings,
@@ -200,12 +200,17 @@ class CLIPBackbone(nn.Module):
                 raise ValueError(f"{name} must be one of {list(choices)}, got {value!r}")
         if self.precision == "float16" != precision:
             raise ValueError("The weights were rounded to float16 and cannot go back; load the backbone again")
-        self.precision, self.linear_kernel, self.attention_kernel = precision, linear_kernel, attention_kernel
-        self._compiled_image_tower = self.compile_options = None
+        compiled = None
         if compile_options is not None:
+            if not isinstance(compile_options, Mapping):
+                raise ValueError(
+                    f"compile_options must hold torch.compile's arguments by name, got {compile_options!r}"
+                )
             # The plain function, not the method of this object, so that a copy of the backbone runs its own weights.
-            self._compiled_image_tower = torch.compile(type(self)._image_tower, **compile_options)
-            self.compile_options = json.loads(json.dumps(dict(compile_options), default=_name))
+            compiled = torch.compile(type(self)._image_tower, **compile_options)
+        self.precision, self.linear_kernel, self.attention_kernel = precision, linear_kernel, attention_kernel
+        self._compiled_image_tower = compiled
+        self.compile_options = json.loads(json.dumps(compile_options, default=_name))
         if precision == "float16":
             for block in (*self.clip.visual.transformer.resblocks, *self.clip.transformer.resblocks):
                 block.attn.half()

@@ -40,7 +40,6 @@ class PromptEnsemble(ScoringNetwork):
         templates: with {} for the state, such as "a photo of the {}.".
         class_name: what images show when :meth:`forward` is not told.
         chunk_bytes: how much memory upsampled maps may take at a time.
-
         linear_kernel, attention_kernel, precision, compile_options: how the backbone computes from now on, see
             :meth:`CLIPBackbone.compute_with`.
 

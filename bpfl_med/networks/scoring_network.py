@@ -17,10 +17,11 @@ class Prediction(NamedTuple):
     """What a network says of N images, at least in float32.
 
     Attributes:
-        anomaly_map: probability of "abnormal" at every pixel [N, 1, H, W], mean over layers and prompt pairs.
-        text_score: probability of "abnormal" for the whole image by the text branch [N], mean over prompt pairs.
-        uncertainty: standard deviation of the map over the B x R prompt pairs [N, 1, H, W].
-        score_std: standard deviation of the text score over the B x R prompt pairs [N].
+        anomaly_map: score of "abnormal" at every pixel [N, 1, H, W], 0 to 1; of Bayes-PFL the mean over layers and the
+            B x R pairs of prompts.
+        text_score: the same of the whole image [N]; of Bayes-PFL that of the text branch, mean over the pairs.
+        uncertainty: standard deviation of the map over the pairs [N, 1, H, W]; 0 where there are none.
+        score_std: likewise of the text score [N].
     """
 
     anomaly_map: torch.Tensor

@@ -116,6 +116,19 @@ def test_a_class_name_that_changes_nothing_is_refused(sets, capfd):
     assert benchmark(sets, f"brain_mri={sets}/brains", "--config", sets / "word.yaml") == 0
 
 
+def test_a_report_is_there_when_all_is_drawn(sets, monkeypatch):
+    """What was killed while it drew is done again, but for the scoring; and its speed is that of nothing."""
+    with monkeypatch.context() as patch:
+        patch.setattr("bpfl_med.handlers.CasePictures._draw", lambda *_: 1 / 0)
+        assert benchmark(sets, f"brain_mri={sets}/brains") == 2
+    folder = sets / "out/bayes_pfl/brain_mri"
+    assert not (folder / "metrics.json").exists()
+    assert benchmark(sets, f"brain_mri={sets}/brains") == 0
+    run = json.loads((folder / "run.json").read_text())
+    assert (run["seconds"], run["images_per_second_of_first_process"]) == (None, None)
+    assert (folder / "metrics.json").exists()
+
+
 def test_a_percentile_is_refused_before_pictures_are_scored(sets, capfd):
     (sets / "percentile.yaml").write_text("threshold: p99.5")
     assert benchmark(sets, f"brain_mri={sets}/brains", "--config", sets / "percentile.yaml") == 2

@@ -46,6 +46,8 @@ def sentences(findings: list[Finding], *, differs: bool) -> list[str]:
     ("content", "told"),
     [
         (None, r"there is no file .*mine\.yaml; give a data set's config, or one of `bpfl-med datasets list`"),
+        ("- a", r"mine\.yaml: holds no settings; write them as `name: value`"),
+        ("", r"mine\.yaml: holds no settings"),
         ("a:\n - b\n c: d", r"mine\.yaml: is no yaml that can be read in line 3 \(ParserError\)"),
     ],
 )

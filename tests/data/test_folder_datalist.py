@@ -97,6 +97,11 @@ def test_a_pattern_takes_pictures_away(folder):
         folder_datalist(folder, class_name="brain", normal=["no/*", "!no/good*"])
 
 
+def test_pictures_beside_the_folder_are_found(folder):
+    items = folder_datalist(folder / "yes", class_name="brain", normal=["../no/*"])
+    assert [Path(item["image"]).name for item in items] == ["a.jpg", "b.PNG"]
+
+
 def test_a_mask_whose_ending_varies(tmp_path):
     save(tmp_path / "bad/0[1].png", tmp_path / "bad/02.png", tmp_path / "truth/0[1].bmp", tmp_path / "truth/02_m.png")
     arguments = {"class_name": "metal", "abnormal": ["bad/*"], "mask": "{parent}/../truth/{stem}*"}

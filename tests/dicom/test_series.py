@@ -253,7 +253,7 @@ def test_a_link_to_nothing_is_a_damaged_file(tmp_path):
     phantom = write_series(tmp_path)
     phantom.files[-1].unlink()
     phantom.files[-1].symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(SeriesError, match=r"image024\.dcm: the file cannot be opened \(FileNotFoundError\)"):
+    with pytest.raises(SeriesError, match=r"image024\.dcm: the file cannot be opened or read \(FileNotFoundError\)"):
         select_series(tmp_path)
 
 
@@ -297,6 +297,26 @@ def test_a_whole_colour_file_of_two_samples_a_pixel_is_not_told_to_be_cut_short(
         dataset.save_as(file)
     with pytest.raises(SeriesError, match="not a grey image"):
         select_series(tmp_path)
+
+
+def test_an_image_without_samples_per_pixel_is_told(tmp_path):
+    file = write_series(tmp_path).files[3]
+    dataset = pydicom.dcmread(file)
+    del dataset.SamplesPerPixel
+    dataset.save_as(file)
+    with pytest.raises(SeriesError, match=r"image004\.dcm: the image has no SamplesPerPixel; copy it"):
+        select_series(tmp_path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="there is no file that opens and cannot be read")
+def test_a_file_that_opens_and_cannot_be_read_costs_its_series_alone(tmp_path):
+    good, bad = write_series(tmp_path / "good"), write_series(tmp_path / "bad", seed=1)
+    bad.files[3].unlink()
+    bad.files[3].symlink_to("/proc/self/mem")
+    found = {series.series_uid: series for series in find_series(tmp_path)}
+    assert len(load_series(found[good.series_uid]).files) == 24
+    with pytest.raises(SeriesError, match=r"image004\.dcm: the file cannot be opened or read \(OSError\)"):
+        load_series(found[bad.series_uid])
 
 
 def test_a_missing_decoder_is_told(tmp_path, monkeypatch):

@@ -70,14 +70,27 @@ def test_signed_monochrome1_is_inverted_about_its_own_middle(tmp_path, plain):
 
 
 @pytest.mark.parametrize("bits", [12, 16])
-def test_a_monochrome1_ct_whose_values_were_never_inverted_is_refused(tmp_path, bits):
-    """The standard asks a viewer alone to invert it; values without air would pass for HU."""
+@pytest.mark.parametrize("metal", [False, True])
+def test_a_monochrome1_ct_whose_values_were_never_inverted_is_refused(tmp_path, bits, metal):
+    """The standard asks a viewer alone to invert it, and some scanners do so."""
     for file in write_series(tmp_path).files:
         dataset = pydicom.dcmread(file)
         dataset.PhotometricInterpretation, dataset.BitsStored, dataset.HighBit = "MONOCHROME1", bits, bits - 1
+        if metal:  # would be darker than air
+            dataset.PixelData = np.full(3, 2**bits - 1, "<u2").tobytes() + dataset.PixelData[6:]
         dataset.save_as(file)
-    with pytest.raises(SeriesError, match=r"image001\.dcm and 23 more: MONOCHROME1 CT that shows no air .*MONOCHROME2"):
+    with pytest.raises(SeriesError, match=r"image001\.dcm and 23 more: MONOCHROME1 CT whose median is .*MONOCHROME2"):
         read_volume(select_series(tmp_path))
+
+
+def test_a_monochrome1_ct_whose_air_is_padding_is_read(tmp_path, plain):
+    for file in write_series(tmp_path, kind="monochrome1").files:
+        dataset = pydicom.dcmread(file)
+        dataset.add_new("PixelPaddingValue", "US", 4095 - 24)  # air, as it is stored
+        dataset.save_as(file)
+    values = read_volume(select_series(tmp_path)).values
+    inside = plain > -1000
+    np.testing.assert_array_equal(values[inside], plain[inside])
 
 
 def test_a_monochrome1_scan_of_no_unit_needs_no_air(tmp_path, plain):

@@ -164,9 +164,10 @@ class TestRefusals:
         with pytest.raises(ValueError, match="ascending numbers from 1 to 4, the blocks of tiny, got"):
             BayesPFL(backbone, feature_blocks=blocks)
 
-    def test_a_single_block_without_a_list(self, backbone: CLIPBackbone) -> None:
-        with pytest.raises(ValueError, match="must be a list of numbers, got 4"):
-            BayesPFL(backbone, feature_blocks=4)
+    @pytest.mark.parametrize("blocks", [4, "12"])
+    def test_blocks_that_are_no_list(self, blocks: object, backbone: CLIPBackbone) -> None:
+        with pytest.raises(ValueError, match=f"must be a list of numbers, got {blocks!r}"):
+            BayesPFL(backbone, feature_blocks=blocks)
 
     @pytest.mark.parametrize(
         "name", ["n_prompts", "context_length", "state_length", "n_flows", "n_samples", "hidden_width"]

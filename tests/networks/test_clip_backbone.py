@@ -132,6 +132,15 @@ def test_another_vocabulary_is_refused() -> None:
         CLIPBackbone(clip, image_size=16, name="tiny")
 
 
+def test_a_choice_that_cannot_be_changes_nothing(small_clip: open_clip.CLIP) -> None:
+    backbone = CLIPBackbone(copy.deepcopy(small_clip), image_size=32, name="tiny")
+    with pytest.raises(ValueError, match=r"compile_options must hold .* by name, got 'fast'"):
+        backbone.compute_with(
+            precision="bfloat16", linear_kernel="linear", attention_kernel="fused", compile_options="fast"
+        )
+    assert (backbone.precision, backbone.linear_kernel, backbone.attention_kernel) == ("float32", "auto", "auto")
+
+
 def test_a_compiled_tower_gives_the_same(small_clip: open_clip.CLIP) -> None:
     """By the compiler's front ends alone, which need no C++ compiler."""
     backbone = CLIPBackbone(copy.deepcopy(small_clip), image_size=32, name="tiny")

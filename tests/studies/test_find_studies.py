@@ -18,7 +18,7 @@ from bpfl_med.data.studies import Study, StudyError, check_output_apart, find_st
 from bpfl_med.data.study_volume import load_study
 from bpfl_med.data.volume_file import files_of_volume
 from bpfl_med.demo.dicom_phantoms import write_series
-from bpfl_med.dicom import SeriesError
+from bpfl_med.dicom import NoSeriesError, SeriesError
 
 
 def test_one_volume_file_is_a_study(tmp_path):
@@ -67,10 +67,13 @@ def test_several_volume_files_beside_series_are_told_with_all_choices(tmp_path):
         find_studies(tmp_path / "in")
 
 
-def test_pictures_are_told_where_they_are_scored(tmp_path):
+@pytest.mark.parametrize("place", ["", "scan.PNG"], ids=["a folder", "a file"])
+def test_pictures_are_told_where_they_are_scored(tmp_path, place):
     Image.new("L", (4, 4)).save(tmp_path / "scan.PNG")
-    with pytest.raises(StudyError, match=r"no image series \(.*\); .* scored by `run evaluating`, see README"):
-        find_studies(tmp_path)
+    with pytest.raises(NoSeriesError, match=r"no image series \(.*\); .* scored by `run evaluating`, see README"):
+        find_studies(tmp_path / place)
+    (study,) = find_studies(tmp_path, take_all=True)
+    assert "scored by `run evaluating`" in str(study.problem)
 
 
 def test_several_volume_files_need_a_choice(tmp_path):

@@ -371,7 +371,7 @@ def test_never_two_studies_are_in_memory(tmp_path, monkeypatch):
     assert found == [0, 0, 0]
 
 
-def test_a_result_that_is_replaced_by_one_of_other_settings_is_said(tmp_path, capsys, caplog):
+def test_a_result_that_is_replaced_by_one_of_other_settings_is_said(tmp_path, capsys):
     path = save_nifti(tmp_path / "a.nii", small_volume())
     for class_name, told in [("brain", False), ("brain", False), ("brian", True)]:
         assert predict(path, tmp_path / "out", class_name=class_name) == 0

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from monai.engines.utils import IterationEvents
 from study_runs import save_nifti, windowed
 
 from bpfl_med.data.studies import StudyError, find_studies
@@ -219,6 +220,9 @@ def test_the_evaluator_of_studies_is_one_of_monais(volume, network):
             postprocessing=score,
             amp=amp,
         )
+        evaluator.add_event_handler(
+            IterationEvents.FORWARD_COMPLETED, lambda engine: seen.append(set(engine.state.output))
+        )
         evaluator.run()
         assert 0 < evaluator.state.output["score"] < 1
-    assert seen == [False, True]
+    assert seen == [False, {"image", "pred"}, True, {"image", "pred"}]

@@ -52,11 +52,22 @@ def test_a_step_moves_what_it_should_and_never_clip(make_trainer: MakeTrainer, n
 
 def test_the_events_of_monais_trainer_come_in_its_order(make_trainer: MakeTrainer) -> None:
     trainer, seen = make_trainer(batch_size=100), []
-    events = ("FORWARD_COMPLETED", "LOSS_COMPLETED", "BACKWARD_COMPLETED", "MODEL_COMPLETED")
-    for name in events:
-        trainer.add_event_handler(IterationEvents[name], lambda _, name: seen.append(name), name)
+    weight = trainer.network.log_temperature_pixel
+    before = weight.item()
+
+    def look(engine: Engine, name: str) -> None:
+        loss = None if engine.state.output is None else engine.state.output["loss"]
+        seen.append((name, loss is not None, weight.grad is not None, weight.item() != before))
+
+    for name in ("FORWARD_COMPLETED", "LOSS_COMPLETED", "BACKWARD_COMPLETED", "MODEL_COMPLETED"):
+        trainer.add_event_handler(IterationEvents[name], look, name)
     run(trainer)
-    assert tuple(seen) == events
+    assert seen == [
+        ("FORWARD_COMPLETED", False, False, False),
+        ("LOSS_COMPLETED", True, False, False),
+        ("BACKWARD_COMPLETED", True, True, False),
+        ("MODEL_COMPLETED", True, True, True),
+    ]
 
 
 def test_stage_2_minimises_the_classification_alone(make_trainer: MakeTrainer) -> None:
