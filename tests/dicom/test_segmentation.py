@@ -36,6 +36,7 @@ from result_phantoms import (
 from bpfl_med.dicom import DicomSeries, SeriesError, find_series, load_series
 from bpfl_med.dicom.algorithm import Algorithm
 from bpfl_med.dicom.segmentation import write_segmentation
+from bpfl_med.dicom.source_images import read_source_images
 from bpfl_med.dicom.terms import ANATOMIC_REGIONS, anatomic_region
 
 VOLUMES = [
@@ -340,6 +341,22 @@ def test_strange_sources_give_valid_objects(change: Callable[[Dataset], None], t
     source, derived = pydicom.dcmread(series.files[0]), pydicom.dcmread(path)
     assert derived.PatientName == source.PatientName
     assert derived.PatientID == source.PatientID
+
+
+@pytest.mark.parametrize("method", [None, "by hand"])
+def test_a_removed_identity_that_cannot_be_taken_over_is_told(method: str | None, tmp_path: Path) -> None:
+    """The standard asks how it was removed wherever it says that it was."""
+
+    def remove(image: Dataset) -> None:
+        image.PatientIdentityRemoved = "YES"
+        if method:
+            image.DeidentificationMethod = method
+
+    _, series = phantom_series(tmp_path / "series", "single_slice")
+    _edit(series, remove)
+    patient_study = read_source_images(series).patient_study
+    assert patient_study.left_out == (() if method else ("PatientIdentityRemoved",))
+    assert ("PatientIdentityRemoved" in patient_study.attributes) == bool(method)
 
 
 def test_source_without_frame_of_reference(tmp_path: Path) -> None:

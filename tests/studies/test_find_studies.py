@@ -342,6 +342,14 @@ def test_a_volume_without_a_space_of_the_patient_is_announced(tmp_path, name, li
     assert volume.notes == (() if is_known else told)
 
 
+def test_a_header_that_names_no_file_of_voxels_is_told(tmp_path):
+    pytest.importorskip("itk")
+    header = "ObjectType = Image\nNDims = 3\nDimSize = 5 4 3\nElementType = MET_SHORT\nElementDataFile = \n"
+    (tmp_path / "scan.mhd").write_text(header)
+    with pytest.raises(StudyError, match=r"scan\.mhd: cannot be read"):
+        load_study(*find_studies(tmp_path / "scan.mhd"))
+
+
 @pytest.mark.parametrize("resume", [False, True])
 def test_a_header_whose_voxels_are_in_several_files_is_refused(tmp_path, resume):
     """A checksum of some of them would pass for one of all."""
