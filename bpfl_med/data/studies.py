@@ -131,8 +131,7 @@ def unfinished_studies(studies: Iterable[Study], output_dir: str | Path, *, resu
         if _result(study.path.parent) is not None:
             raise StudyError(f"{study.path}: is a result of an earlier run; keep results outside the studies' folder")
         place = output / study.name
-        is_named = study.problem is None and len(study.name.encode()) <= _LONGEST_NAME
-        result = _result(place) if is_named else None
+        result = _result(place)
         problem = study.problem or _problem_of_place(study, place, result, resume=resume)
         if problem or not (resume and result) or _n_images_then(result) != study.n_images:
             unfinished.append(replace(study, problem=problem))

@@ -13,7 +13,7 @@ import numpy as np
 import pydicom
 
 from bpfl_med.dicom.assemble import assemble_series
-from bpfl_med.dicom.files import UnusableFileError, read_header, starts_as_dicom
+from bpfl_med.dicom.files import COPY_AGAIN, UnusableFileError, read_header, starts_as_dicom
 from bpfl_med.dicom.frames import Frame, frames_of, is_image
 from bpfl_med.dicom.geometry import normal_of
 from bpfl_med.dicom.series import DicomSeries, NoSeriesError, SeriesError
@@ -38,7 +38,7 @@ class UnusableFile:
 
     path: Path
     reason: str
-    advice: str = "copy it from its source again"
+    advice: str = COPY_AGAIN
     series_uid: str = ""
 
 

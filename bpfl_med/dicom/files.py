@@ -21,6 +21,9 @@ from pydicom.uid import (
 _PIXEL_DATA = 0x7FE00010
 _ITEM, _SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 _UNDEFINED_LENGTH = 0xFFFFFFFF
+COPY_AGAIN = "copy it from its source again"
+"""What to do about a file that is damaged."""
+
 _NEEDED_FOR_LENGTH = ("Rows", "Columns", "BitsAllocated", "PhotometricInterpretation")
 
 
@@ -31,7 +34,7 @@ class UnusableFileError(ValueError):
         advice: what to do about it.
     """
 
-    def __init__(self, reason: str, advice: str = "copy it from its source again") -> None:
+    def __init__(self, reason: str, advice: str = COPY_AGAIN) -> None:
         super().__init__(reason)
         self.advice = advice
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pydicom
@@ -24,14 +25,20 @@ from bpfl_med.dicom.series import DicomSeries, SeriesError
 
 logger = logging.getLogger(__name__)
 
-_ASKED = [
-    *("SOPClassUID", "SOPInstanceUID", "NumberOfFrames", "PositionReferenceIndicator", "SliceThickness"),
+_ASKED = (
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "NumberOfFrames",
+    "PositionReferenceIndicator",
+    "SliceThickness",
     "RecognizableVisualFeatures",
-]
-PIXEL_HISTORY = [
-    *("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"),
+)
+PIXEL_HISTORY = (
+    "LossyImageCompression",
+    "LossyImageCompressionRatio",
+    "LossyImageCompressionMethod",
     "BurnedInAnnotation",
-]
+)
 """Attributes that a picture of the source takes over: what was lost is lost in it too (PS3.3 C.7.6.1.1.5), and a name
 that was burnt into the pixels is still there."""
 
@@ -67,16 +74,13 @@ def read_source_images(series: DicomSeries) -> SourceImages:
         SeriesError: a file is not what it was when the series was read, or the slices are spread over several
             multi-frame objects.
     """
-    files = list(dict.fromkeys(series.files))
-    headers = []
-    for file in files:
-        header = pydicom.dcmread(
-            file, stop_before_pixels=True, force=True, specific_tags=[*PATIENT_AND_STUDY, *_ASKED, *PIXEL_HISTORY]
-        )
-        headers.append(header)
-    header_of = dict(zip(files, headers, strict=True))
+    tags: list[int | str] = [*PATIENT_AND_STUDY, *_ASKED, *PIXEL_HISTORY]
+    header_of: dict[Path, Dataset] = {}
     for place, file in enumerate(series.files):
-        series.check_object(place, header_of[file])
+        if file not in header_of:
+            header_of[file] = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=tags)
+            series.check_object(place, header_of[file])
+    files, headers = list(header_of), list(header_of.values())
     between, _ = get_volume_positions(series.positions, series.orientation)
     if len(files) == 1 and int(headers[0].get("NumberOfFrames") or 1) > 1:
         datasets = [_multi_frame(series, headers[0], between)]
