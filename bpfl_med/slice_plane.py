@@ -76,6 +76,10 @@ class SlicePlane:
         sizes = voxel_sizes(affine)
         return float(sizes[self.row_axis]), float(sizes[self.column_axis])
 
+    def slice_distance(self, affine: np.ndarray) -> float:
+        """Give the distance between slices, mm."""
+        return float(voxel_sizes(affine)[self.axis])
+
     def edges(self, affine: np.ndarray) -> str:
         """Name the sides of the patient at the left, right, upper and lower edge, such as "RLAP".
 
@@ -91,6 +95,17 @@ def _side(direction: np.ndarray) -> str:
     """Name the side of the patient that lies nearest to a direction in RAS."""
     axis = int(np.abs(direction).argmax())
     return "RAH"[axis] if direction[axis] > 0 else "LPF"[axis]
+
+
+def first_apart(n: int, ranked: Sequence[int], gap: float) -> list[int]:
+    """Choose the first n of ranked indices, passing over those nearer than a gap to one that is chosen already."""
+    chosen: list[int] = []
+    for index in ranked:
+        if len(chosen) == n:
+            break
+        if all(abs(index - other) >= gap for other in chosen):
+            chosen.append(index)
+    return chosen
 
 
 def evenly_chosen(n: int, indices: Sequence[int]) -> list[int]:

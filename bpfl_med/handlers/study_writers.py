@@ -16,6 +16,7 @@ from bpfl_med.dicom.segmentation import SegmentationType, write_segmentation
 from bpfl_med.dicom.terms import ANATOMIC_REGIONS
 from bpfl_med.handlers.study_results import StudyResult
 from bpfl_med.slice_picture import slice_picture
+from bpfl_med.slice_plane import first_apart
 from bpfl_med.transforms.intensity import Intensity
 
 _GAP = 24  # pixels between the rows of a contact sheet
@@ -132,19 +133,22 @@ class ContactSheet:
 
     Args:
         n_slices: at most so many.
+        min_distance: between any two of them, mm, so that one finding does not fill the sheet.
     """
 
-    def __init__(self, n_slices: int = 6) -> None:
+    def __init__(self, n_slices: int = 6, min_distance: float = 10.0) -> None:
         self.n_slices = n_slices
+        self.min_distance = min_distance
 
     @property
-    def settings(self) -> dict[str, int]:
+    def settings(self) -> dict[str, float]:
         """What a report must say of it."""
-        return {"n_slices": self.n_slices}
+        return {"n_slices": self.n_slices, "min_distance": self.min_distance}
 
     def __call__(self, folder: Path, result: StudyResult) -> None:
         """Write the picture of one study."""
-        indices = result.prediction.ranking[: self.n_slices]
+        gap = self.min_distance / result.prediction.plane.slice_distance(result.volume.affine)
+        indices = first_apart(self.n_slices, result.prediction.ranking, gap)
         rows = [
             slice_picture(
                 result.volume,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from bpfl_med.slice_plane import SlicePlane, evenly_chosen
+from bpfl_med.slice_plane import SlicePlane, evenly_chosen, first_apart
 
 SHAPE = (3, 4, 5)
 DIRECTIONS = [
@@ -43,10 +43,11 @@ def test_views_in_all_48_orientations(direction, turned):
         steps = np.abs(np.diff(plane.pictures(through[name]), axis=0))
         assert (steps > 0.5).all(), "slices follow the third patient axis"
         sizes = plane.pixel_size(affine)
-        corner, below, beside = (
-            np.array([plane.pictures(c)[0, y, x] for c in (right, anterior, superior)])
-            for y, x in [(0, 0), (1, 0), (0, 1)]
+        corner, next_slice, below, beside = (
+            np.array([plane.pictures(c)[place] for c in (right, anterior, superior)])
+            for place in [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]
         )
+        assert plane.slice_distance(affine) == pytest.approx(np.linalg.norm(next_slice - corner))
         np.testing.assert_allclose(sizes, (np.linalg.norm(below - corner), np.linalg.norm(beside - corner)))
         assert plane.edges(affine) == {"axial": "RLAP", "coronal": "RLHF", "sagittal": "APHF"}[name]
 
@@ -82,6 +83,13 @@ def test_acquired_pictures_are_as_a_dicom_series_stores_them():
 def test_another_plane_is_refused():
     with pytest.raises(ValueError, match="axial, coronal, sagittal or acquired, got 'oblique'"):
         SlicePlane.of_plane("oblique", np.eye(4))
+
+
+def test_first_apart_keeps_the_order_and_passes_over_near_ones():
+    assert first_apart(3, [5, 6, 4, 8, 2, 9], gap=3) == [5, 8, 2]
+    assert first_apart(2, [5, 6, 8, 2], gap=3) == [5, 8]
+    assert first_apart(9, [5, 6, 7], gap=1.5) == [5, 7]
+    assert first_apart(2, [], gap=1) == []
 
 
 def test_evenly_chosen_takes_the_middle_of_equal_parts_and_nothing_twice():

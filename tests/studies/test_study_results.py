@@ -343,8 +343,14 @@ def test_the_contact_sheet_begins_with_the_most_suspicious_slices(tmp_path, monk
         return Image.new("RGB", (4, 4))
 
     monkeypatch.setattr("bpfl_med.handlers.study_writers.slice_picture", draw)
-    assert predict(save_nifti(tmp_path / "a.nii", small_volume((6, 7, 9))), tmp_path / "out") == 0
-    assert drawn == result_of(tmp_path / "out").record["scores"]["most_suspicious_slices"][:6]
+    study = save_nifti(tmp_path / "a.nii", small_volume((6, 7, 30)), np.diag([1.0, 1, 4, 1]))
+    assert predict(study, tmp_path / "out") == 0
+    ranking = result_of(tmp_path / "out").record["scores"]["most_suspicious_slices"]
+    assert len(drawn) == 6
+    assert drawn[0] == ranking[0]
+    passed_over = set(ranking[: ranking.index(drawn[-1])]) - set(drawn)
+    assert all(any(4 * abs(near - shown) < 10 for shown in drawn) for near in passed_over)
+    assert 4 * np.diff(sorted(drawn)).min() >= 10
 
 
 @pytest.mark.parametrize("plane", ["coronal", "sagittal"])
