@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from monai.metrics.calibration import calibration_binning
 from PIL import Image
 
@@ -34,7 +35,6 @@ _LABELS = {
     1: ("labelled abnormal", ORANGE, ""),
     None: ("no label", GREY, ""),
 }
-_N_BINS = 30
 _LEGEND_ROOM = 0.45  # above the highest bar, as a share of it
 _N_GROUPS = 10  # of scores in a reliability diagram, and of uncertainties beside it
 _DPI = 100
@@ -91,7 +91,7 @@ def histograms_picture(groups: Mapping[str, ScoreGroup], *, title: str, footer: 
     grid = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for axes, (class_name, group) in zip(grid, groups.items(), strict=False):
         everything = np.concatenate([np.asarray(scores, float) for scores in group.scores.values()])
-        bins = np.histogram_bin_edges(everything, _N_BINS)
+        bins = np.histogram_bin_edges(everything, "rice")
         axes.margins(y=_LEGEND_ROOM)
         for label, scores in group.scores.items():
             name, colour, hatch = _LABELS[label]
@@ -103,6 +103,7 @@ def histograms_picture(groups: Mapping[str, ScoreGroup], *, title: str, footer: 
         axes.set_xlabel("score", fontsize=7)
         axes.set_ylabel("number", fontsize=7)
         axes.tick_params(labelsize=7)
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(loc="upper center", fontsize=6, framealpha=1, edgecolor="none")
     for axes in grid[len(groups) :]:
         axes.set_axis_off()
