@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,27 @@ def refuse_unused_settings() -> None:
         ValueError: if there are such ids; the text names them.
     """
     workflow = running_workflow()
-    if workflow is None:
-        return
-    config = workflow.parser.get()
+    if workflow is not None:
+        of_workflow = {"_meta_", workflow.run_id, workflow.init_id, workflow.final_id}
+        refuse_unused(workflow.parser.get(), Path(workflow.config_root_path), known=of_workflow)
+
+
+def refuse_unused(config: Mapping[str, Any], bundle_configs: Path, *, known: Set[str] = frozenset()) -> None:
+    """Raise if a config sets an id to which nothing in it refers.
+
+    Args:
+        config: the settings of all files together.
+        bundle_configs: folder of the bundle's own JSON configs, whose ids are known.
+        known: further ids that need no use.
+
+    Raises:
+        ValueError: if there are such ids; the text names them.
+    """
     used = {reference.split(ReferenceResolver.sep)[0] for reference in _references(config)}
-    known = {"_meta_", workflow.run_id, workflow.init_id, workflow.final_id}
-    for path in Path(workflow.config_root_path).glob("*.json"):
-        known |= ConfigParser.load_config_file(path).keys() if path.name != "metadata.json" else set()
-    unused = sorted(config.keys() - used - known)
+    own: set[str] = set()
+    for path in bundle_configs.glob("*.json"):
+        own |= ConfigParser.load_config_file(path).keys() if path.name != "metadata.json" else set()
+    unused = sorted(config.keys() - used - own - known)
     if unused:
         raise ValueError(
             f"No part of the configs uses {', '.join(map(repr, unused))}; check the spelling on the command line and "

@@ -52,6 +52,7 @@ def _check(name: str, root: Path, layout: str | None) -> int:
 
     from bpfl_med.data.dataset_check import check_dataset
     from bpfl_med.data.volume_check import check_volumes
+    from bpfl_med.unused_settings import refuse_unused
 
     configs = bundle_folder() / "configs"
     files = [configs / "inference.json", configs / "evaluate.json"]
@@ -61,6 +62,7 @@ def _check(name: str, root: Path, layout: str | None) -> int:
     refuse_config_syntax({"the folder": str(root)})
     parser = ConfigParser()
     parser.read_config([str(file) for file in files])
+    refuse_unused(parser.get(), configs, known={"_meta_"})
     parser["dataset_dir"] = str(root)
     counts = parser.get_parsed_content("published_counts")
     if "volumes" in parser:

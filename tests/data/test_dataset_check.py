@@ -49,9 +49,10 @@ def sentences(findings: list[Finding], *, differs: bool) -> list[str]:
         ("- a", r"mine\.yaml: holds no settings; write them as `name: value`"),
         ("", r"mine\.yaml: holds no settings"),
         ("a:\n - b\n c: d", r"mine\.yaml: is no yaml that can be read in line 3 \(ParserError\)"),
+        ("dataset_nmae: x", r"No part of the configs uses 'dataset_nmae'; check the spelling"),
     ],
 )
-def test_a_config_of_ones_own_that_cannot_be_read_is_told(tmp_path, capsys, content, told):
+def test_what_is_wrong_with_a_config_of_ones_own_is_told(tmp_path, capsys, content, told):
     if content is not None:
         (tmp_path / "mine.yaml").write_text(content)
     assert main(["datasets", "check", str(tmp_path / "mine.yaml"), str(tmp_path)]) == 2
