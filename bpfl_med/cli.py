@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from bpfl_med.commands import benchmark, datasets, predict
-from bpfl_med.plain_errors import cause, spoken_error
-from bpfl_med.torch_version import refuse_old_torch
+from bpfl_med.machine.torch_version import refuse_old_torch
+from bpfl_med.workflow.plain_errors import cause, spoken_error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,7 +10,7 @@ from monai.engines import SupervisedEvaluator
 from monai.engines.utils import IterationEvents
 from monai.utils.enums import CommonKeys
 
-from bpfl_med.study_failure import failure_sentence
+from bpfl_med.data.study_failure import failure_sentence
 
 
 class PictureEvaluator(SupervisedEvaluator):

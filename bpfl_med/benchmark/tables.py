@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from bpfl_med.atomic_files import write_text
 from bpfl_med.benchmark.comparison import LEVELS, Comparison, ComparisonRow
-from bpfl_med.csv_text import csv_text
+from bpfl_med.files.atomic import write_text
+from bpfl_med.files.csv_text import csv_text
 
 _LABELS = {"auroc": "AUROC", "ap": "AP", "f1_max": "F1-max", "aupro": "AUPRO"}
 _TITLES = {"image": "Image level", "pixel": "Pixel level", "volume": "Volume level"}

@@ -9,10 +9,10 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from bpfl_med.atomic_files import replaced_file
 from bpfl_med.checkpoints.clip import load_clip
 from bpfl_med.checkpoints.published import load_published_prompts, published_hyper_parameters
 from bpfl_med.checkpoints.tensor_file import read_tensors
+from bpfl_med.files.atomic import replaced_file
 from bpfl_med.networks.bayes_pfl import BayesPFL
 from bpfl_med.networks.checkpoint_record import read_record
 

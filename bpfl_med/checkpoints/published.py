@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from bpfl_med.atomic_files import replaced_file
 from bpfl_med.checkpoints.tensor_file import read_tensors
+from bpfl_med.files.atomic import replaced_file
 from bpfl_med.networks.bayes_pfl import BayesPFL
 
 _ROOT = "MyModel"

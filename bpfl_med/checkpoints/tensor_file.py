@@ -13,8 +13,8 @@ import torch
 from open_clip import get_pretrained_url, list_openai_models
 from safetensors.torch import load_file
 
-from bpfl_med.file_checksum import file_checksum
-from bpfl_med.plain_errors import memory_advice
+from bpfl_med.files.checksum import file_checksum
+from bpfl_med.machine.memory_advice import memory_advice
 
 
 def read_tensors(path: str | Path, *, trust_torchscript: bool = False) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import ignite.distributed as idist
 
 from bpfl_med.commands.presets import dataset_file, preset_file, refuse_config_syntax
-from bpfl_med.plain_errors import spoken_error
-from bpfl_med.resources import bundle_folder
+from bpfl_med.workflow.plain_errors import spoken_error
+from bpfl_med.workflow.resources import bundle_folder
 
 _PASSED_ON = ("n_samples", "seed", "batch_size", "num_workers", "bootstrap_resamples")
 

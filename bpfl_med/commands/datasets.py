@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bpfl_med.commands.presets import dataset_file, preset_file, refuse_config_syntax
-from bpfl_med.resources import bundle_folder, configs_folder
+from bpfl_med.workflow.resources import bundle_folder, configs_folder
 
 _EXIT_CODES = "Ends with 0 if the copy can be used, 1 if it differs from what is published, 2 if it cannot be read."
 
@@ -52,7 +52,7 @@ def _check(name: str, root: Path, layout: str | None) -> int:
 
     from bpfl_med.data.dataset_check import check_dataset
     from bpfl_med.data.volume_check import check_volumes
-    from bpfl_med.unused_settings import refuse_unused
+    from bpfl_med.workflow.unused_settings import refuse_unused
 
     configs = bundle_folder() / "configs"
     files = [configs / "inference.json", configs / "evaluate.json"]

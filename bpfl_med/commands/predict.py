@@ -9,7 +9,7 @@ from typing import Any
 from ignite.engine import Engine, Events
 
 from bpfl_med.commands.presets import preset_file, refuse_config_syntax
-from bpfl_med.resources import bundle_folder
+from bpfl_med.workflow.resources import bundle_folder
 
 _PASSED_ON = (
     "plane", "threshold", "series_uid", "take_all", "volume_index", "allow_gaps", "resume", "shared_prompts",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bpfl_med.resources import configs_folder
+from bpfl_med.workflow.resources import configs_folder
 
 
 def preset_file(folder: str, name: str) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from bpfl_med.file_checksum import file_checksum
+from bpfl_med.files.checksum import file_checksum
 
 
 def datalist_checksum(items: Sequence[Mapping[str, Any]]) -> str:

@@ -14,7 +14,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from bpfl_med.data.picture import open_picture
-from bpfl_med.file_checksum import file_checksum
+from bpfl_med.files.checksum import file_checksum
 
 _THUMBNAIL = 32  # pixels a side, of which the hash keeps the lowest frequencies
 _FREQUENCIES = 8

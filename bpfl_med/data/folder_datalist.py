@@ -19,8 +19,8 @@ from bpfl_med.data.picture_item import (
     path_fields,
     without_repeats,
 )
-from bpfl_med.files_below import files_below
-from bpfl_med.picture_suffixes import PICTURE_SUFFIXES
+from bpfl_med.files.picture_suffixes import PICTURE_SUFFIXES
+from bpfl_med.files.walk import files_below
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
-from bpfl_med.atomic_files import replaced_file
+from bpfl_med.files.atomic import replaced_file
 
 # Two affines nearer than this at every corner of the volume are the same (mm).
 AFFINE_TOLERANCE = 0.1

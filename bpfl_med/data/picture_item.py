@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
-from bpfl_med.files_below import files_below
-from bpfl_med.picture_suffixes import PICTURE_SUFFIXES
+from bpfl_med.files.picture_suffixes import PICTURE_SUFFIXES
+from bpfl_med.files.walk import files_below
 
 _OTHER_PICTURES = (".dcm", ".gif", ".heic", ".jfif", ".jp2", ".pgm", ".ppm", ".webp")  # which are not read
 

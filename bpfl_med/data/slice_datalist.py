@@ -14,13 +14,13 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from bpfl_med.atomic_files import remove_unfinished, replaced_folder, write_json
 from bpfl_med.data.lesion_volume import load_lesion_volume
 from bpfl_med.data.picture_item import PictureItem
 from bpfl_med.data.studies import StudyError
 from bpfl_med.data.volume_datalist import VolumeItem
 from bpfl_med.data.volume_file import files_of_volume
-from bpfl_med.file_checksum import files_checksum
+from bpfl_med.files.atomic import remove_unfinished, replaced_folder, write_json
+from bpfl_med.files.checksum import files_checksum
 from bpfl_med.slice_plane import Plane, SlicePlane
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from bpfl_med.dicom import (
     find_series_and_damage,
     load_series,
 )
-from bpfl_med.file_checksum import files_checksum
-from bpfl_med.files_below import files_below
+from bpfl_med.files.checksum import files_checksum
+from bpfl_med.files.walk import files_below
 
 logger = logging.getLogger(__name__)
 

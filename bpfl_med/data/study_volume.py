@@ -12,7 +12,7 @@ from bpfl_med.data.studies import Study, StudyError
 from bpfl_med.data.volume_file import NIFTI_SUFFIXES, files_of_volume, is_volume_file, names_patient_space
 from bpfl_med.dicom import DicomSeries, SeriesError, choose_series, load_series, read_volume
 from bpfl_med.dicom.geometry import affine_of
-from bpfl_med.file_checksum import files_checksum
+from bpfl_med.files.checksum import files_checksum
 
 
 @dataclass(eq=False)

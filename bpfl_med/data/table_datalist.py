@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bpfl_med.data.picture_item import PictureItem, existing_folder, filled, without_repeats
-from bpfl_med.picture_suffixes import PICTURE_SUFFIXES
+from bpfl_med.files.picture_suffixes import PICTURE_SUFFIXES
 
 
 def table_datalist(

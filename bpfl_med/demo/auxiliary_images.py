@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bpfl_med.atomic_files import replaced_file
 from bpfl_med.demo.drawn_pairs import draw_pair
 from bpfl_med.demo.kinds import TRAINING_KINDS, VALIDATION_KINDS
+from bpfl_med.files.atomic import replaced_file
 
 _SIZE = 128  # pixels
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from bpfl_med.atomic_files import replaced_file
+from bpfl_med.files.atomic import replaced_file
 
 _SIZE = 256  # pixels
 

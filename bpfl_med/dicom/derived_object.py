@@ -16,11 +16,11 @@ from pydicom import config
 from pydicom.uid import generate_uid
 from pydicom.valuerep import DA, DT, TM
 
-from bpfl_med.atomic_files import replaced_file
 from bpfl_med.dicom.algorithm import Algorithm
 from bpfl_med.dicom.patient_study import PatientStudy
 from bpfl_med.dicom.series import DicomSeries
 from bpfl_med.dicom.terms import AnatomicRegion
+from bpfl_med.files.atomic import replaced_file
 from bpfl_med.version import __version__
 
 

@@ -17,8 +17,8 @@ from bpfl_med.dicom.files import COPY_AGAIN, UnusableFileError, read_header, sta
 from bpfl_med.dicom.frames import Frame, frames_of, is_image
 from bpfl_med.dicom.geometry import normal_of
 from bpfl_med.dicom.series import DicomSeries, NoSeriesError, SeriesError
-from bpfl_med.files_below import files_below
-from bpfl_med.picture_suffixes import PICTURE_SUFFIXES
+from bpfl_med.files.picture_suffixes import PICTURE_SUFFIXES
+from bpfl_med.files.walk import files_below
 
 # Endings that promise DICOM. Names without an ending, or with a number, are as usual but promise nothing.
 _DICOM_ENDINGS = {".dcm", ".dic", ".dicom", ".ima"}

@@ -17,13 +17,13 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pydicom.valuerep import DA, TM
 from skimage.segmentation import find_boundaries
 
-from bpfl_med.atomic_files import replaced_folder
 from bpfl_med.dicom.algorithm import Algorithm
 from bpfl_med.dicom.derived_object import complete, identify, name_body_part, save
 from bpfl_med.dicom.grid import check_mask, check_scores
 from bpfl_med.dicom.series import DicomSeries
 from bpfl_med.dicom.source_images import PIXEL_HISTORY, read_source_images
 from bpfl_med.dicom.terms import DISPLAY_COLOR, anatomic_region
+from bpfl_med.files.atomic import replaced_folder
 
 SERIES_NUMBER = 9003
 _OPACITY = 0.6  # of the colour where the score is 1; where it is 0, the image shows through

@@ -16,7 +16,7 @@ from pydicom.pixels import apply_modality_lut, iter_pixels
 from bpfl_med.dicom.files import read_with_pixels
 from bpfl_med.dicom.frames import find, layers_of
 from bpfl_med.dicom.series import DicomSeries, SeriesError
-from bpfl_med.file_checksum import joint_checksum
+from bpfl_med.files.checksum import joint_checksum
 
 # Nothing in a patient is this low, so a CT value below it is padding that the header does not declare (HU).
 LOWEST_HU = -1500.0

@@ -12,12 +12,12 @@ from ignite.engine import Engine, Events
 
 from bpfl_med.handlers.evaluation import Evaluation, evaluate_rows
 from bpfl_med.handlers.score_row import score_row
+from bpfl_med.machine.processes import from_first, host_group, to_first
 from bpfl_med.metrics import PixelMetrics, average_precision, smoothed
 from bpfl_med.metrics.inputs import to_numpy
 from bpfl_med.metrics.pixel import MEMORY_LIMIT
 from bpfl_med.metrics.rank_sums import AUPRO_FPR_LIMIT
 from bpfl_med.metrics.score_protocol import ScoreProtocol
-from bpfl_med.processes import from_first, host_group, to_first
 
 
 class Pixels(NamedTuple):

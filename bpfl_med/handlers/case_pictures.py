@@ -11,7 +11,7 @@ import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 
-from bpfl_med.atomic_files import replaced_folder
+from bpfl_med.files.atomic import replaced_folder
 from bpfl_med.handlers.evaluation import Evaluation
 from bpfl_med.handlers.overlay_pictures import PANEL_PIXELS, overlay_picture, spoken_label
 

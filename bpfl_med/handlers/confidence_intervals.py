@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bpfl_med.handlers.anomaly_evaluation import AnomalyEvaluation
 from bpfl_med.handlers.evaluation import Evaluation
 from bpfl_med.handlers.evaluation_journal import EvaluationJournal
+from bpfl_med.machine.processes import from_first, host_group, to_first
 from bpfl_med.metrics import (
     PixelHistogram,
     binned_metrics,
@@ -26,7 +27,6 @@ from bpfl_med.metrics import (
 )
 from bpfl_med.metrics.bootstrap import Resamples
 from bpfl_med.metrics.rank_sums import AUPRO_FPR_LIMIT
-from bpfl_med.processes import from_first, host_group, to_first
 
 _CONFIDENCE = 0.95
 _N_BINS = 4096

@@ -9,8 +9,8 @@ import ignite.distributed as idist
 from ignite.engine import Engine, Events
 from PIL import Image
 
-from bpfl_med.atomic_files import replaced_file
-from bpfl_med.curve_figures import ScoreGroup, curves_picture, histograms_picture
+from bpfl_med.figures.curves import ScoreGroup, curves_picture, histograms_picture
+from bpfl_med.files.atomic import replaced_file
 from bpfl_med.handlers.anomaly_evaluation import AnomalyEvaluation
 from bpfl_med.handlers.evaluation import Evaluation
 from bpfl_med.metrics import OperatingPoints, image_operating_points

@@ -13,12 +13,12 @@ import ignite.distributed as idist
 import numpy as np
 from ignite.engine import Engine, Events
 
-from bpfl_med.atomic_files import replaced_file, write_json
-from bpfl_med.different_settings import different_settings
+from bpfl_med.files.atomic import replaced_file, write_json
 from bpfl_med.handlers.anomaly_evaluation import AnomalyEvaluation, ImageRecord, Pixels
 from bpfl_med.handlers.evaluation_report import EVALUATION_PACKAGES
-from bpfl_med.package_versions import package_versions
-from bpfl_med.processes import host_group
+from bpfl_med.machine.package_versions import package_versions
+from bpfl_med.machine.processes import host_group
+from bpfl_med.workflow.different_settings import different_settings
 
 
 class EvaluationJournal:

@@ -12,12 +12,12 @@ from typing import Any
 import ignite.distributed as idist
 from ignite.engine import Engine, Events
 
-from bpfl_med.atomic_files import write_json, write_text
-from bpfl_med.csv_text import csv_text
 from bpfl_med.data.datalist_checksum import datalist_checksum
-from bpfl_med.different_settings import different_settings
+from bpfl_med.files.atomic import write_json, write_text
+from bpfl_med.files.csv_text import csv_text
 from bpfl_med.handlers.evaluation import Evaluation
-from bpfl_med.package_versions import package_versions
+from bpfl_med.machine.package_versions import package_versions
+from bpfl_med.workflow.different_settings import different_settings
 
 logger = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ import torch
 from ignite.engine import Engine, Events
 from PIL import Image
 
-from bpfl_med.atomic_files import replaced_file
 from bpfl_med.data.picture import open_picture
-from bpfl_med.pictures import Panel, map_panel, panels_picture, uncertainty_panel
+from bpfl_med.figures.panels import Panel, map_panel, panels_picture, uncertainty_panel
+from bpfl_med.files.atomic import replaced_file
 
 PANEL_PIXELS = 320
 """Of a panel's longer side, unless told otherwise."""

@@ -14,19 +14,19 @@ from typing import Any
 import numpy as np
 from ignite.engine import Engine, Events
 
-from bpfl_med.atomic_files import check_writable, remove_unfinished, replaced_folder, write_json
 from bpfl_med.data.studies import Study
+from bpfl_med.data.study_failure import failure_sentence
 from bpfl_med.data.study_volume import StudyVolume
 from bpfl_med.dicom.algorithm import Algorithm
 from bpfl_med.dicom.source_images import read_source_images
-from bpfl_med.different_settings import different_settings
-from bpfl_med.file_checksum import file_checksum
+from bpfl_med.files.atomic import check_writable, remove_unfinished, replaced_folder, write_json
+from bpfl_med.files.checksum import file_checksum
 from bpfl_med.inferers import VolumePrediction
-from bpfl_med.map_threshold import parse_threshold
-from bpfl_med.package_versions import package_versions
+from bpfl_med.machine.package_versions import package_versions
 from bpfl_med.slice_source import slice_source, spoken_source
-from bpfl_med.study_failure import failure_sentence
 from bpfl_med.version import __version__
+from bpfl_med.workflow.different_settings import different_settings
+from bpfl_med.workflow.map_threshold import parse_threshold
 
 
 @dataclass(eq=False)

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bpfl_med.atomic_files import replaced_file
 from bpfl_med.data.nifti import write_like, write_volume
 from bpfl_med.dicom.parametric_map import write_parametric_map
 from bpfl_med.dicom.report import write_report
 from bpfl_med.dicom.secondary_capture import write_secondary_capture
 from bpfl_med.dicom.segmentation import SegmentationType, write_segmentation
 from bpfl_med.dicom.terms import ANATOMIC_REGIONS
+from bpfl_med.figures.slice_picture import slice_picture
+from bpfl_med.files.atomic import replaced_file
 from bpfl_med.handlers.study_results import StudyResult
-from bpfl_med.slice_picture import slice_picture
 from bpfl_med.slice_plane import first_apart
 from bpfl_med.transforms.intensity import Intensity
 

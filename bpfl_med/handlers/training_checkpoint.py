@@ -11,8 +11,8 @@ import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 
-from bpfl_med.atomic_files import replaced_file
-from bpfl_med.different_settings import different_settings
+from bpfl_med.files.atomic import replaced_file
+from bpfl_med.workflow.different_settings import different_settings
 
 
 class Stateful(Protocol):

@@ -12,8 +12,8 @@ import ignite.distributed as idist
 from ignite.engine import Engine, Events
 from ignite.handlers import ProgressBar
 
-from bpfl_med.atomic_files import replaced_file, write_text
-from bpfl_med.csv_text import csv_text
+from bpfl_med.files.atomic import replaced_file, write_text
+from bpfl_med.files.csv_text import csv_text
 from bpfl_med.training.training_curves import training_curves
 
 logger = logging.getLogger(__name__)

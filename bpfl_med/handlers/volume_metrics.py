@@ -9,9 +9,9 @@ from typing import Any
 import ignite.distributed as idist
 from ignite.engine import Engine, Events
 
-from bpfl_med.atomic_files import write_text
-from bpfl_med.csv_text import csv_text
 from bpfl_med.data.slice_datalist import SliceItem
+from bpfl_med.files.atomic import write_text
+from bpfl_med.files.csv_text import csv_text
 from bpfl_med.handlers.evaluation import mean_over_classes
 from bpfl_med.inferers import slice_score
 from bpfl_med.metrics import image_metrics

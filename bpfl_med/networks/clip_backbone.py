@@ -13,12 +13,12 @@ from open_clip.model import CLIP
 from open_clip.transformer import QuickGELU, ResidualAttentionBlock
 from torch import nn
 
+from bpfl_med.machine.process_memory import LARGEST_KEPT
 from bpfl_med.networks.attention_kernel import AttentionKernelSetting, Kernels, choose_attention_kernel
 from bpfl_med.networks.class_names import vocabulary_size
 from bpfl_med.networks.coarse_block import coarse_block
 from bpfl_med.networks.linear_kernel import LinearKernel, LinearKernelSetting, choose_linear_kernel, computes_on_cpu
 from bpfl_med.networks.transformer_block import transformer_block
-from bpfl_med.process_memory import LARGEST_KEPT
 
 Precision = Literal["float32", "bfloat16", "float16"]
 
@@ -247,7 +247,7 @@ class CLIPBackbone(nn.Module):
         """Say how many images of a batch go through the tower together.
 
         A CPU is as fast with one large image as with several, and freed memory is kept for tensors of a certain size
-        only (:mod:`bpfl_med.process_memory`).
+        only (:mod:`bpfl_med.machine.process_memory`).
         """
         if not computes_on_cpu(image):
             return len(image)

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from filelock import FileLock
 
-from bpfl_med.atomic_files import write_json
+from bpfl_med.files.atomic import write_json
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from monai.bundle import ConfigWorkflow
 
-from bpfl_med.resources import bundle_folder, configs_folder
+from bpfl_med.workflow.resources import bundle_folder, configs_folder
 
 
 @contextlib.contextmanager

@@ -8,9 +8,9 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bpfl_med.atomic_files import replaced_file
-from bpfl_med.figure_picture import figure_picture
-from bpfl_med.figure_style import VERMILION
+from bpfl_med.figures.rendering import figure_picture
+from bpfl_med.figures.style import VERMILION
+from bpfl_med.files.atomic import replaced_file
 from bpfl_med.speed.sweeps import Row
 
 _LABELS = {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bpfl_med.atomic_files import write_json, write_text
+from bpfl_med.files.atomic import write_json, write_text
 
 
 class Report:

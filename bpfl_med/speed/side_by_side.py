@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
+from bpfl_med.machine.tensor_memory import TensorMemory
 from bpfl_med.networks import BayesPFL, Prediction
 from bpfl_med.speed.matmul_peak import MatmulPeak
 from bpfl_med.speed.released_way import released_way
 from bpfl_med.speed.stages import STAGES, StageFlops, StageSeconds, Way, our_way
-from bpfl_med.tensor_memory import TensorMemory
 
 TOLERANCE = 1e-4
 """How far the float32 results of the two ways may lie apart."""

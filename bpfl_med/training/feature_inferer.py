@@ -10,9 +10,9 @@ import torch
 from monai.inferers import Inferer
 from safetensors.torch import load_file, save_file
 
-from bpfl_med.atomic_files import replaced_file
+from bpfl_med.files.atomic import replaced_file
+from bpfl_med.machine.package_versions import package_versions
 from bpfl_med.networks import BayesPFL, ImageFeatures
-from bpfl_med.package_versions import package_versions
 
 _ENTRY = "one image at a time, QuickGELU as SiLU"  # how an entry was computed, so that those of another way are not met
 

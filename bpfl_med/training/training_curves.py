@@ -8,8 +8,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from PIL import Image
 
-from bpfl_med.figure_picture import figure_picture
-from bpfl_med.figure_style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE
+from bpfl_med.figures.rendering import figure_picture
+from bpfl_med.figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE
 
 # The markers tell the lines apart as well.
 _STYLES = [(BLUE, "o"), (ORANGE, "s"), (GREEN, "^"), (PURPLE, "D"), (BLACK, "v")]

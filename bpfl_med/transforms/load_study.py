@@ -8,8 +8,8 @@ from typing import Any
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
+from bpfl_med.data.study_failure import failure_sentence
 from bpfl_med.data.study_volume import load_study
-from bpfl_med.study_failure import failure_sentence
 
 
 class LoadStudyd(MapTransform):

@@ -16,7 +16,7 @@ from monai.bundle import ConfigWorkflow
 from PIL import Image
 
 from bpfl_med.demo.dicom_phantoms import write_series
-from bpfl_med.plain_errors import cause
+from bpfl_med.workflow.plain_errors import cause
 
 
 def read_table(path: Path) -> list[dict[str, str]]:

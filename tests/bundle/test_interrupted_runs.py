@@ -19,7 +19,7 @@ import torch
 from bundle_files import BUNDLE, DEMO, REPOSITORY, SMALL
 
 from bpfl_med.demo import write_phantom_images
-from bpfl_med.plain_errors import cause
+from bpfl_med.workflow.plain_errors import cause
 
 SEVERAL = (*DEMO, BUNDLE / "configs/multi_gpu.json")
 FILES = ("metrics.json", "metrics.csv", "images.csv")

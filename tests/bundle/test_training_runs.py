@@ -21,7 +21,7 @@ from PIL import Image
 from bpfl_med.checkpoints import read_tensors
 from bpfl_med.demo import write_phantom_images
 from bpfl_med.networks.checkpoint_record import read_record
-from bpfl_med.plain_errors import cause
+from bpfl_med.workflow.plain_errors import cause
 
 FEW = {"image_size": 64, "batch_size": 3, "num_workers": 0}
 ABLATIONS = sorted((REPOSITORY / "configs/ablations").glob("*.yaml"))

@@ -65,7 +65,7 @@ def test_a_lack_of_memory_is_not_taken_for_a_damaged_file(tmp_path: Path) -> Non
 import resource, sys
 from pathlib import Path
 from bpfl_med.checkpoints import read_tensors
-from bpfl_med.plain_errors import memory_advice
+from bpfl_med.workflow.plain_errors import memory_advice
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 for room in (100_000_000, 280_000_000):
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + room, resource.RLIM_INFINITY))

@@ -12,8 +12,8 @@ import pytest
 from bpfl_med import cli
 from bpfl_med.checkpoints import read_tensors
 from bpfl_med.demo import demo_prompts, write_phantom_images
+from bpfl_med.figures.panels import panels_picture
 from bpfl_med.networks.checkpoint_record import read_record
-from bpfl_med.pictures import panels_picture
 
 OVERLAY = "{image_size: 64, prompts_file: null, n_samples: 2, num_workers: 0, n_pictures: 0, n_cases: 0}"
 

@@ -19,7 +19,7 @@ from bpfl_med.demo.phantoms import KINDS
 from bpfl_med.metrics import PixelMetrics
 from bpfl_med.networks import BayesPFL
 from bpfl_med.networks.clip_normalization import clip_normalize
-from bpfl_med.resources import bundle_folder, configs_folder
+from bpfl_med.workflow.resources import bundle_folder, configs_folder
 
 FOLDER = Path(bpfl_med.demo.__file__).parent
 CONFIGS = [bundle_folder() / "configs/inference.json", configs_folder() / "backbones/demo.yaml"]

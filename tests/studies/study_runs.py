@@ -52,7 +52,7 @@ def predict(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "excepthook", sys.excepthook)  # MONAI's workflow replaces it
         if not pictures:
-            patch.setattr("bpfl_med.slice_picture.panels_picture", lambda *_, **__: Image.new("RGB", (4, 4)))
+            patch.setattr("bpfl_med.figures.slice_picture.panels_picture", lambda *_, **__: Image.new("RGB", (4, 4)))
         if overlay is not None:
 
             class WithOverlay(ConfigWorkflow):  # a class, because the bundle asks whether it runs in one

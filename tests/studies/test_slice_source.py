@@ -7,10 +7,10 @@ import pydicom
 import pytest
 from study_runs import predict, result_of, save_nifti, small_volume
 
-from bpfl_med import slice_picture
 from bpfl_med.data.studies import find_studies
 from bpfl_med.data.study_volume import load_study
 from bpfl_med.demo.dicom_phantoms import write_series
+from bpfl_med.figures import slice_picture
 from bpfl_med.inferers import VolumeInferer
 from bpfl_med.networks import IntensityNetwork
 from bpfl_med.slice_plane import SlicePlane

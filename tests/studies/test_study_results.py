@@ -394,7 +394,7 @@ def test_a_map_without_uncertainty_has_no_panel_of_it(tmp_path, monkeypatch):
         titles.extend(panel.title for panel in panels)
         return Image.new("RGB", (4, 4))
 
-    monkeypatch.setattr("bpfl_med.slice_picture.panels_picture", draw)
+    monkeypatch.setattr("bpfl_med.figures.slice_picture.panels_picture", draw)
     assert predict(save_nifti(tmp_path / "a.nii", small_volume()), tmp_path / "out", pictures=True) == 0
     assert "scan" in titles
     assert "uncertainty" not in titles

@@ -16,8 +16,8 @@ from matplotlib.ticker import MaxNLocator
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from PIL import Image
 
-from bpfl_med.figure_picture import figure_picture
-from bpfl_med.figure_style import ORANGE, PURPLE, SKY_BLUE, write_notice
+from bpfl_med.figures.rendering import figure_picture
+from bpfl_med.figures.style import ORANGE, PURPLE, SKY_BLUE, write_notice
 
 # Of Okabe and Ito's palette, made for colour-blind readers; the line style tells them apart as well.
 _PREDICTED = {"colors": ORANGE, "linestyles": "solid", "linewidths": 1.2}

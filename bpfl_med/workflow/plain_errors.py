@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import inspect
 import sys
-from pydoc import ErrorDuringImport
 from types import TracebackType
 
-import torch
+from bpfl_med.machine.memory_advice import memory_advice
 
 _NO_GPU = (
     "Found no NVIDIA driver",
@@ -30,18 +29,6 @@ def cause(error: BaseException) -> BaseException:
     while isinstance(error, RuntimeError) and str(error).startswith(_WRAPPERS) and error.__cause__ is not None:
         error = error.__cause__
     return error
-
-
-def memory_advice(error: BaseException) -> str | None:
-    """Say what to do if an error tells that memory ran out, of the machine or of a GPU; None for any other error."""
-    if isinstance(error, ErrorDuringImport):  # of a part that a config names
-        error = error.value or error
-    signs = ("DefaultCPUAllocator", "Cannot allocate memory")  # the second one: a file that cannot be mapped
-    of_the_machine = isinstance(error, RuntimeError | OSError) and any(sign in str(error) for sign in signs)
-    if not (of_the_machine or isinstance(error, MemoryError | torch.OutOfMemoryError)):
-        return None
-    place = "on the GPU" if isinstance(error, torch.OutOfMemoryError) else "in this machine"
-    return f"there is not enough memory {place}; free some, or take a smaller batch size (results stay the same)"
 
 
 def advice(error: BaseException) -> str | None:

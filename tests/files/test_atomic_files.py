@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from bpfl_med.atomic_files import check_writable, remove_unfinished, replaced_file, replaced_folder, write_text
+from bpfl_med.files.atomic import check_writable, remove_unfinished, replaced_file, replaced_folder, write_text
 
 
 def test_text_is_written_into_a_new_folder(tmp_path):
@@ -73,7 +73,7 @@ def test_another_container_of_the_same_name_is_another_machine(tmp_path):
     if unshare is None or subprocess.run([unshare, "--pid", "--fork", "true"], check=False).returncode:
         pytest.skip("no namespace for processes can be made")
     program = (
-        "import pathlib, sys; from bpfl_med.atomic_files import remove_unfinished; "
+        "import pathlib, sys; from bpfl_med.files.atomic import remove_unfinished; "
         "remove_unfinished(pathlib.Path(sys.argv[1]))"
     )
     with replaced_folder(tmp_path / "study"):

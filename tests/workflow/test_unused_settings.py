@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from monai.bundle import ConfigWorkflow
 
-from bpfl_med.plain_errors import cause
-from bpfl_med.unused_settings import refuse_unused_settings
+from bpfl_med.workflow.plain_errors import cause
+from bpfl_med.workflow.unused_settings import refuse_unused_settings
 
 CONFIG = {
-    "initialize": [{"_target_": "bpfl_med.unused_settings.refuse_unused_settings"}],
+    "initialize": [{"_target_": "bpfl_med.workflow.unused_settings.refuse_unused_settings"}],
     "size": 3,
     "network": {"sizes": ["@size", "$@size + 1"]},
     "run": ["$print(@network)"],

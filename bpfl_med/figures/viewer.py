@@ -7,8 +7,8 @@ import io
 import ipywidgets
 
 from bpfl_med.data.study_volume import StudyVolume
+from bpfl_med.figures.slice_picture import slice_picture
 from bpfl_med.inferers import VolumePrediction
-from bpfl_med.slice_picture import slice_picture
 
 
 def study_viewer(

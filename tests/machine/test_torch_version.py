@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bpfl_med import cli
-from bpfl_med.torch_version import OLDEST_TORCH, refuse_old_torch
+from bpfl_med.machine.torch_version import OLDEST_TORCH, refuse_old_torch
 
 
 @pytest.mark.parametrize("version", ["1.13.1", "2.5.1+cpu"])
@@ -29,5 +29,5 @@ def test_newer_ones_are_taken(version, monkeypatch):
 
 
 def test_it_is_the_version_that_the_package_asks_for():
-    declared = tomllib.loads((Path(__file__).resolve().parents[1] / "pyproject.toml").read_text())
+    declared = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text())
     assert f"torch>={OLDEST_TORCH}" in declared["project"]["dependencies"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from bpfl_med.tensor_memory import TensorMemory
+from bpfl_med.machine.tensor_memory import TensorMemory
 
 MIB = 2**20
 

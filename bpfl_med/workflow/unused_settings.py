@@ -8,7 +8,7 @@ from typing import Any
 
 from monai.bundle import ConfigParser, ReferenceResolver
 
-from bpfl_med.running_workflow import running_workflow
+from bpfl_med.workflow.running_workflow import running_workflow
 
 
 def refuse_unused_settings() -> None:

@@ -8,8 +8,8 @@ import torch
 from matplotlib.axes import Axes
 from monai.metrics.calibration import CalibrationErrorMetric, CalibrationReduction
 
-from bpfl_med import curve_figures
-from bpfl_med.curve_figures import reliability_picture
+from bpfl_med.figures import curves
+from bpfl_med.figures.curves import reliability_picture
 
 RNG = np.random.default_rng(3)
 SCORES = RNG.uniform(0, 1, 4000)
@@ -18,7 +18,7 @@ LABELS = (RNG.uniform(0, 1, 4000) < SCORES**2).astype(float)
 
 def axes_of(monkeypatch: pytest.MonkeyPatch, **changes: np.ndarray) -> tuple[Axes, Axes]:
     """The two plots, before they become pixels."""
-    monkeypatch.setattr(curve_figures, "figure_picture", lambda figure: figure)
+    monkeypatch.setattr(curves, "figure_picture", lambda figure: figure)
     given = {"scores": SCORES, "uncertainty": 0.5 - np.abs(SCORES - 0.5), "labels": LABELS, **changes}
     return reliability_picture(**given, threshold=0.7, title="a title", footer=None).axes
 

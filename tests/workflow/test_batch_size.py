@@ -10,9 +10,9 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
-from bpfl_med.batch_size import largest_batch_size
+from bpfl_med.machine.tensor_memory import TensorMemory
 from bpfl_med.networks import BayesPFL, CLIPBackbone, IntensityNetwork
-from bpfl_med.tensor_memory import TensorMemory
+from bpfl_med.workflow.batch_size import largest_batch_size
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from monai.metrics.calibration import calibration_binning
 from PIL import Image
 
-from bpfl_med.figure_picture import figure_picture
-from bpfl_med.figure_style import (
+from bpfl_med.figures.rendering import figure_picture
+from bpfl_med.figures.style import (
     BLACK,
     BLUE,
     GREEN,

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from PIL import Image
 
-from bpfl_med import pictures
-from bpfl_med.pictures import Panel, panels_picture, uncertainty_panel
+from bpfl_med.figures import panels
+from bpfl_med.figures.panels import Panel, panels_picture, uncertainty_panel
 
 GREY = Image.new("L", (64, 64), 128)
 SPOT = np.zeros((64, 64), bool)
@@ -71,7 +71,7 @@ def test_a_scale_bar_has_a_round_length(monkeypatch, mm_per_column, length, labe
             drawn.append((size, text))
             super().__init__(transform, size, text, *args, **style)
 
-    monkeypatch.setattr(pictures, "AnchoredSizeBar", Recorded)
+    monkeypatch.setattr(panels, "AnchoredSizeBar", Recorded)
     image = Image.new("L", (512, 400), 128)
     panels_picture([Panel("a", image)], title="", footer=None, pixel_size=(2 * mm_per_column, mm_per_column))
     ((size, text),) = drawn

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 
+from bpfl_med.machine.tensor_memory import TensorMemory
 from bpfl_med.networks import ScoringNetwork
-from bpfl_med.tensor_memory import TensorMemory
 
 
 def largest_batch_size(network: ScoringNetwork, *, limit_gib: float, most: int) -> int:

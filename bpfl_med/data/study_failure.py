@@ -7,7 +7,7 @@ from pathlib import Path
 from bpfl_med.data.nifti import NiftiError
 from bpfl_med.data.studies import StudyError
 from bpfl_med.dicom import SeriesError
-from bpfl_med.plain_errors import memory_advice
+from bpfl_med.machine.memory_advice import memory_advice
 
 UNREADABLE = (StudyError, SeriesError, NiftiError)
 """What is raised for a study that cannot be read or scored truthfully."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bpfl_med.map_threshold import parse_threshold, threshold_of_pictures
+from bpfl_med.workflow.map_threshold import parse_threshold, threshold_of_pictures
 
 
 @pytest.mark.parametrize(("setting", "expected"), [(0.5, 0.5), ("0.25", 0.25), (0, 0), (1, 1), ("checkpoint", 0.7)])

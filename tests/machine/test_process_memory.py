@@ -9,13 +9,13 @@ import sys
 
 import pytest
 
-from bpfl_med.process_memory import keep_freed_memory
+from bpfl_med.machine.process_memory import keep_freed_memory
 
 # Takes and frees what blocks of an image tower do: large tensors together, again and again.
 PAGES_CLEARED = """
 import resource
 import torch
-from bpfl_med.process_memory import keep_freed_memory
+from bpfl_med.machine.process_memory import keep_freed_memory
 
 {setting}
 def block():

@@ -8,7 +8,7 @@ import ignite.distributed as idist
 import pytest
 import torch
 
-from bpfl_med.loader_workers import loader_workers
+from bpfl_med.machine.loader_workers import loader_workers
 
 
 def test_a_network_on_the_cpu_has_one():

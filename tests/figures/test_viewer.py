@@ -13,13 +13,13 @@ from PIL import Image
 
 from bpfl_med.data.studies import Study
 from bpfl_med.data.study_volume import StudyVolume
+from bpfl_med.figures.slice_picture import slice_picture
 from bpfl_med.inferers import VolumeInferer, VolumePrediction
 from bpfl_med.networks import IntensityNetwork
-from bpfl_med.slice_picture import slice_picture
 from bpfl_med.transforms import WindowIntensity
 
 ipywidgets = pytest.importorskip("ipywidgets")
-from bpfl_med.viewer import study_viewer  # noqa: E402
+from bpfl_med.figures.viewer import study_viewer  # noqa: E402
 
 WORDS: dict[str, Any] = {"class_name": "brain", "notice": "INTENSITY CHECK"}
 

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser
 
-from bpfl_med.atomic_files import replaced_file, write_json
 from bpfl_med.checkpoints import check_prompts_file
-from bpfl_med.resources import bundle_folder, configs_folder
+from bpfl_med.files.atomic import replaced_file, write_json
+from bpfl_med.workflow.resources import bundle_folder, configs_folder
 
 _VOLUME = {"type": "image", "modality": "any", "num_channels": 1, "spatial_shape": ["*", "*", "*"], "dtype": "float32"}
 

@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image
 
 from bpfl_med.data.study_volume import StudyVolume
+from bpfl_med.figures.panels import Panel, map_panel, panels_picture, uncertainty_panel
 from bpfl_med.inferers import VolumePrediction
-from bpfl_med.pictures import Panel, map_panel, panels_picture, uncertainty_panel
 from bpfl_med.slice_source import spoken_source
 from bpfl_med.transforms.intensity import Intensity
 

@@ -1,0 +1,1 @@
+"""Pictures and figures for people, all in one style."""

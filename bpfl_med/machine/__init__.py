@@ -1,0 +1,1 @@
+"""What the machine and the software on it allow: memory, processes, versions."""
