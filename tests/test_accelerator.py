@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
+from bpfl_med.demo.backbone import untrained_clip
 from bpfl_med.losses import BayesPFLLoss
 from bpfl_med.metrics import smoothed, top_k_mean
 from bpfl_med.metrics.smoothing import _smoothing_matrix
@@ -37,14 +38,19 @@ def network(small_clip: open_clip.CLIP, request: pytest.FixtureRequest) -> Bayes
 def fake_tensors(network: BayesPFL) -> Iterator[None]:
     """Make all tensors fake from here on, those of the network on the GPU and those made before on their device."""
     with FakeTensorMode(allow_non_fake_inputs=True):
-        for module in network.modules():
-            for name, weight in module.named_parameters(recurse=False):
-                fake = torch.empty(weight.shape, dtype=weight.dtype, device=CUDA)
-                module.register_parameter(name, torch.nn.Parameter(fake, requires_grad=weight.requires_grad))
-            for name, buffer in module.named_buffers(recurse=False):
-                setattr(module, name, torch.empty(buffer.shape, dtype=buffer.dtype, device=CUDA))
+        move_to_gpu(network)
         yield
     _smoothing_matrix.cache_clear()  # the fake ones
+
+
+def move_to_gpu(network: torch.nn.Module) -> None:
+    """Replace all weights by fake ones on the GPU."""
+    for module in network.modules():
+        for name, weight in module.named_parameters(recurse=False):
+            fake = torch.empty(weight.shape, dtype=weight.dtype, device=CUDA)
+            module.register_parameter(name, torch.nn.Parameter(fake, requires_grad=weight.requires_grad))
+        for name, buffer in module.named_buffers(recurse=False):
+            setattr(module, name, torch.empty(buffer.shape, dtype=buffer.dtype, device=CUDA))
 
 
 ABLATIONS = [
@@ -67,6 +73,22 @@ def test_a_prediction_never_leaves_the_gpu(network, fake_tensors):
     shared = network.encode_text(torch.empty(1, 64, device=CUDA), ["brain"], network.noise)[0]
     features = network.encode_image(torch.empty(2, 3, 24, 24, device=CUDA))
     assert network.decode(features, shared).anomaly_map.device == CUDA
+
+
+def test_whatever_embeds_the_patches_is_asked_on_the_gpu_and_not_rounded_to_tf32():
+    backbone = CLIPBackbone(untrained_clip(seed=0), image_size=32, name="demonstration", pretrained=False)
+    rounded: list[bool] = []
+    for convolution in backbone.clip.visual.conv1.convolutions.modules():
+        if isinstance(convolution, torch.nn.Conv2d):
+            convolution.register_forward_hook(lambda *_: rounded.append(torch.backends.cudnn.allow_tf32))
+    before = torch.backends.cudnn.allow_tf32
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        move_to_gpu(backbone)
+        features = backbone.encode_image(torch.empty(2, 3, 32, 32, device=CUDA), (1, 6))
+    assert {tensor.device for tensor in features} == {CUDA}
+    assert rounded
+    assert not any(rounded)
+    assert torch.backends.cudnn.allow_tf32 == before
 
 
 def test_a_weight_on_another_device_is_seen(network, fake_tensors):

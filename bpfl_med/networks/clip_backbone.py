@@ -198,7 +198,7 @@ class CLIPBackbone(nn.Module):
         ):
             if value not in choices:
                 raise ValueError(f"{name} must be one of {list(choices)}, got {value!r}")
-        if self.precision == "float16" != precision:
+        if self.precision == "float16" and precision != "float16":
             raise ValueError("The weights were rounded to float16 and cannot go back; load the backbone again")
         compiled = None
         if compile_options is not None:
@@ -255,18 +255,20 @@ class CLIPBackbone(nn.Module):
         return max(1, LARGEST_KEPT // (self.n_image_tokens * n_hidden * image.element_size()))
 
     def _run_image_tower(self, image: torch.Tensor, blocks: Sequence[int]) -> ImageFeatures:
+        patches = self._embed_patches(image)
         if self._compiled_image_tower is None or image.device.type == "meta":
-            return self._image_tower(image, blocks)
+            return self._image_tower(patches, blocks)
         # A CUDA graph gives the same memory every time, so what it gave is copied before it runs again.
-        return ImageFeatures(*(part.clone() for part in self._compiled_image_tower(self, image, blocks)))
+        return ImageFeatures(*(part.clone() for part in self._compiled_image_tower(self, patches, blocks)))
 
-    def _image_tower(self, image: torch.Tensor, blocks: Sequence[int]) -> ImageFeatures:
+    def _embed_patches(self, image: torch.Tensor) -> torch.Tensor:
+        """Turn images [N, 3, H, W] into tokens [N, S, V], exactly: cuDNN rounds a convolution to TF32 by default."""
+        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            return self.clip.visual.conv1(image).flatten(2).transpose(1, 2)
+
+    def _image_tower(self, patches: torch.Tensor, blocks: Sequence[int]) -> ImageFeatures:
         visual = self.clip.visual
-        # A convolution in float32 is rounded to TF32 on CUDA by default, a matrix product is not.
-        patches = (
-            product_of_patches(visual.conv1, image) if image.is_cuda else visual.conv1(image).flatten(2).transpose(1, 2)
-        )
-        tokens = torch.cat([visual.class_embedding.expand(len(image), 1, -1), patches], dim=1)
+        tokens = torch.cat([visual.class_embedding.expand(len(patches), 1, -1), patches], dim=1)
         tokens = visual.ln_pre(tokens + visual.positional_embedding)
         tapped, kernels = [], self.image_kernels
         for number, block in enumerate(visual.transformer.resblocks, start=1):
@@ -307,12 +309,6 @@ class CLIPBackbone(nn.Module):
         endings = tokens[:, n_prefix:].unflatten(1, (n_endings, n_ending))
         index = end_index.view(-1, 1, 1, 1).expand(-1, n_endings, 1, endings.shape[-1])
         return self.clip.ln_final(endings.gather(2, index).squeeze(2)) @ self.clip.text_projection
-
-
-def product_of_patches(embedding: nn.Conv2d, image: torch.Tensor) -> torch.Tensor:
-    """Embed the patches of images [N, 3, H, W], which do not overlap, as a matrix product [N, S, V]."""
-    patches = F.unfold(image, embedding.kernel_size, stride=embedding.stride)
-    return F.linear(patches.transpose(1, 2), embedding.weight.flatten(1), embedding.bias)
 
 
 def resize_positional_embedding(embedding: torch.Tensor, grid_size: int) -> torch.Tensor:

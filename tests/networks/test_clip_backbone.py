@@ -8,7 +8,7 @@ import torch
 from open_clip.transformer import QuickGELU
 
 from bpfl_med.networks import CLIPBackbone, clip_backbone
-from bpfl_med.networks.clip_backbone import product_of_patches, resize_positional_embedding, weights_checksum
+from bpfl_med.networks.clip_backbone import resize_positional_embedding, weights_checksum
 
 SMALL_VISION = {"layers": 1, "width": 64, "patch_size": 8, "image_size": 16, "head_width": 64}
 SMALL_TEXT = {"width": 64, "heads": 1, "layers": 1}
@@ -48,14 +48,6 @@ def test_a_batch_whose_tensors_are_too_large_to_be_kept_goes_in_parts(
         in_parts = backbone.encode_image(images, (1, 4))
     assert seen == [2, 2, 1]
     torch.testing.assert_close(in_parts, together, rtol=0, atol=1e-5)
-
-
-def test_patches_as_a_product_are_those_of_the_convolution() -> None:
-    """The way on CUDA, where a convolution would be rounded."""
-    embedding = torch.nn.Conv2d(3, 5, 4, stride=4, bias=False)
-    image = torch.rand(2, 3, 8, 12)
-    found = product_of_patches(embedding, image)
-    torch.testing.assert_close(found, embedding(image).flatten(2).transpose(1, 2), rtol=1e-6, atol=1e-6)
 
 
 def test_positional_embedding_keeps_the_class_token_and_a_grid_of_the_right_size() -> None:
