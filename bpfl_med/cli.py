@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Failures(list[str]):
-    """What could not be used, each said at once, since a run of thousands of studies may be killed."""
+    """What could not be used, each said at once, since a run of thousands of scans may be killed."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The evaluators: one whose iterations are batches of pictures, one whose iterations are studies."""
+"""The evaluators: one whose iterations are batches of pictures, one whose iterations are scans."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from monai.engines import SupervisedEvaluator
 from monai.engines.utils import IterationEvents
 from monai.utils.enums import CommonKeys
 
-from bpfl_med.data.study_failure import failure_sentence
+from bpfl_med.data.scan_failure import failure_sentence
 
 
 class PictureEvaluator(SupervisedEvaluator):
@@ -25,16 +25,16 @@ class PictureEvaluator(SupervisedEvaluator):
             self.fire_event(event)
 
 
-class StudyEvaluator(SupervisedEvaluator):
-    """Score one study an iteration; a study that cannot be read or scored does not end the run.
+class ScanEvaluator(SupervisedEvaluator):
+    """Score one scan an iteration; a scan that cannot be read or scored does not end the run.
 
-    `state.failures` lists the sentence of each such study; its `state.output["pred"]` is None. `state.result` is what
-    a handler made of the last study, such as :class:`~bpfl_med.handlers.StudyResults`; None if nothing was.
+    `state.failures` lists the sentence of each such scan; its `state.output["pred"]` is None. `state.result` is what
+    a handler made of the last scan, such as :class:`~bpfl_med.handlers.ScanResults`; None if nothing was.
 
     Args:
         class_name: what the scans show.
         keep_going: list failures instead of raising the first.
-        kwargs: of :class:`monai.engines.SupervisedEvaluator`; the loader gives one {"image": StudyVolume} at a time.
+        kwargs: of :class:`monai.engines.SupervisedEvaluator`; the loader gives one {"image": ScanVolume} at a time.
     """
 
     def __init__(self, *, class_name: str, keep_going: bool, **kwargs: Any) -> None:
@@ -44,11 +44,11 @@ class StudyEvaluator(SupervisedEvaluator):
         self.state.failures = []
         self.add_event_handler(Events.GET_BATCH_STARTED, self._let_go)
 
-    def _let_go(self, engine: StudyEvaluator) -> None:
-        """Drop the last study before the next is read, so that never two are in memory."""
+    def _let_go(self, engine: ScanEvaluator) -> None:
+        """Drop the last scan before the next is read, so that never two are in memory."""
         engine.state.batch = engine.state.output = engine.state.result = None
 
-    def _iteration(self, engine: StudyEvaluator, batchdata: dict[str, Any]) -> dict[str, Any]:
+    def _iteration(self, engine: ScanEvaluator, batchdata: dict[str, Any]) -> dict[str, Any]:
         volume, failure = batchdata["image"], batchdata.get("failure")
         prediction = None
         if failure is None:
@@ -59,7 +59,7 @@ class StudyEvaluator(SupervisedEvaluator):
             except Exception as error:
                 if not self.keep_going:
                     raise
-                failure = failure_sentence(error, volume.study.path)
+                failure = failure_sentence(error, volume.scan.path)
         if failure is not None:
             engine.tell_failure(failure)
         engine.state.output = {CommonKeys.IMAGE: volume, CommonKeys.PRED: prediction}
@@ -69,15 +69,15 @@ class StudyEvaluator(SupervisedEvaluator):
         return output
 
     def tell_failure(self, failure: str) -> None:
-        """List and log the sentence of a study that cannot be used."""
+        """List and log the sentence of a scan that cannot be used."""
         self.state.failures.append(failure)
         self.logger.error(failure)
 
     def raise_failures(self) -> None:
-        """End a run with an error if a study could not be used, when the others are done.
+        """End a run with an error if a scan could not be used, when the others are done.
 
         Raises:
             RuntimeError: the text says how many failed; each was logged.
         """
         if failures := self.state.failures:
-            raise RuntimeError(f"{len(failures)} of the studies could not be used, as was logged; the others are done")
+            raise RuntimeError(f"{len(failures)} of the scans could not be used, as was logged; the others are done")

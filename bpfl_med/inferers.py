@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from monai.inferers import Inferer
 from tqdm import tqdm
 
-from bpfl_med.data.studies import StudyError
-from bpfl_med.data.study_volume import StudyVolume
+from bpfl_med.data.scan_volume import ScanVolume
+from bpfl_med.data.scans import ScanError
 from bpfl_med.networks import BayesPFL, Prediction, ScoringNetwork
 from bpfl_med.networks.clip_normalization import clip_normalize
 from bpfl_med.slice_plane import Plane, SlicePlane, evenly_chosen
@@ -134,18 +134,18 @@ class VolumeInferer(Inferer):
         return {"plane": self.plane, "shared_prompts": self.shared_prompts, **self.intensity.settings}
 
     @torch.no_grad()
-    def __call__(self, inputs: StudyVolume, network: ScoringNetwork, class_name: str) -> VolumePrediction:
+    def __call__(self, inputs: ScanVolume, network: ScoringNetwork, class_name: str) -> VolumePrediction:
         """Score a volume.
 
         Raises:
-            StudyError: if the intensity preset cannot be meant for it, or no plane but the acquired one is true.
+            ScanError: if the intensity preset cannot be meant for it, or no plane but the acquired one is true.
         """
         started = time.perf_counter()
         plane = self._plane_of(inputs)
         try:
             ranges = self.intensity.ranges(inputs.values, inputs.modality)
         except ValueError as error:
-            raise StudyError(f"{inputs.study.path}: {error}") from error
+            raise ScanError(f"{inputs.scan.path}: {error}") from error
         pictures = plane.pictures(inputs.values)
         result = VolumePrediction(
             anomaly_map=np.zeros_like(inputs.values),
@@ -164,23 +164,23 @@ class VolumeInferer(Inferer):
             if filled.any():
                 prediction = score(_network_input(channels[filled], network.image_size))
                 if not torch.isfinite(prediction.anomaly_map).all() or not torch.isfinite(prediction.text_score).all():
-                    raise StudyError(
-                        f"{inputs.study.path}: the network's answer holds NaN; check the files of its weights"
+                    raise ScanError(
+                        f"{inputs.scan.path}: the network's answer holds NaN; check the files of its weights"
                     )
                 scored = [index for index, is_filled in zip(indices, filled.tolist(), strict=True) if is_filled]
                 _put_back(prediction, scored, result)
         result.seconds = time.perf_counter() - started
         return result
 
-    def _plane_of(self, study: StudyVolume) -> SlicePlane:
-        if self.plane == "acquired" and study.series is None:
-            raise StudyError(
-                f"{study.study.path}: only a DICOM series has an acquired plane; choose axial, coronal or sagittal"
+    def _plane_of(self, volume: ScanVolume) -> SlicePlane:
+        if self.plane == "acquired" and volume.series is None:
+            raise ScanError(
+                f"{volume.scan.path}: only a DICOM series has an acquired plane; choose axial, coronal or sagittal"
             )
-        plane = SlicePlane.of_plane(self.plane, study.affine)
-        if plane.axis != 2 and not study.affine_is_true:
-            raise StudyError(
-                f"{study.study.path}: its slices are unevenly spaced, so pictures in the {self.plane} plane would be "
+        plane = SlicePlane.of_plane(self.plane, volume.affine)
+        if plane.axis != 2 and not volume.affine_is_true:
+            raise ScanError(
+                f"{volume.scan.path}: its slices are unevenly spaced, so pictures in the {self.plane} plane would be "
                 "distorted; use plane acquired"
             )
         return plane

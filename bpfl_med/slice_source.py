@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from bpfl_med.data.study_volume import StudyVolume
+from bpfl_med.data.scan_volume import ScanVolume
 from bpfl_med.slice_plane import SlicePlane
 
 
-def slice_source(volume: StudyVolume, plane: SlicePlane, index: int) -> dict[str, Any]:
+def slice_source(volume: ScanVolume, plane: SlicePlane, index: int) -> dict[str, Any]:
     """Name the stored image of a slice; empty where slices are not those that the scanner stored.
 
     Args:
@@ -28,7 +28,7 @@ def slice_source(volume: StudyVolume, plane: SlicePlane, index: int) -> dict[str
     }
 
 
-def spoken_source(volume: StudyVolume, plane: SlicePlane, index: int) -> str:
+def spoken_source(volume: ScanVolume, plane: SlicePlane, index: int) -> str:
     """Say which image of the series a slice is, or which frame of a multi-frame file; "" where that is not known."""
     source = slice_source(volume, plane, index)
     if volume.series is not None and source and len(set(volume.series.files)) < len(volume.series.files):

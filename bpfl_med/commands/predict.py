@@ -1,4 +1,4 @@
-"""`bpfl-med predict`: score studies and write overlays."""
+"""`bpfl-med predict`: score scans and write overlays."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _PASSED_ON = (
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     """Declare the command and its options."""
-    predict = commands.add_parser("predict", help="score a study and write overlays")
+    predict = commands.add_parser("predict", help="score a scan and write overlays")
     # Options that are left out are not passed on, so that each default is written in the bundle alone.
-    predict.add_argument("study", type=Path, help="a NIfTI or NRRD file, a DICOM file, or a folder of them")
-    predict.add_argument("-o", "--output", type=Path, required=True, help="folder that gets one folder a study")
+    predict.add_argument("scan", type=Path, help="a NIfTI or NRRD file, a DICOM file, or a folder of them")
+    predict.add_argument("-o", "--output", type=Path, required=True, help="folder that gets one folder a scan")
     predict.add_argument("--class-name", required=True, help="what the scan shows, such as brain")
     predict.add_argument(
         "--modality", required=True, help="grey levels: a name from configs/modalities, such as ct-brain"
@@ -31,10 +31,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     predict.add_argument("--plane", choices=["axial", "coronal", "sagittal", "acquired"], help="plane of the slices")
     predict.add_argument("--threshold", help="of the mask: 0 to 1, a percentile such as p99.5, or checkpoint")
     predict.add_argument("--series", dest="series_uid", metavar="UID", help="take this DICOM series")
-    predict.add_argument("--all", dest="take_all", action="store_true", default=None, help="take all studies")
+    predict.add_argument("--all", dest="take_all", action="store_true", default=None, help="take all scans")
     predict.add_argument("--volume", dest="volume_index", type=int, help="which volume of a 4-D file, from 0")
     predict.add_argument("--allow-gaps", action="store_true", default=None, help="accept a stack with missing slices")
-    predict.add_argument("--resume", action="store_true", default=None, help="leave out studies that have results")
+    predict.add_argument("--resume", action="store_true", default=None, help="leave out scans that have results")
     predict.add_argument("--shared-prompts", type=int, metavar="N", help="one set of prompts a volume, from N slices")
     predict.add_argument("--prompts-file", help="trained prompts")
     predict.add_argument("--n-samples", type=int, help="Monte Carlo samples")
@@ -44,10 +44,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace, failures: list[str]) -> int | None:
-    """Score studies through the bundle's inference config; add a sentence for each that could not be scored.
+    """Score scans through the bundle's inference config; add a sentence for each that could not be scored.
 
     Returns:
-        3 if some of all studies could not be used and others have results, so that a script can tell; else None.
+        3 if some of all scans could not be used and others have results, so that a script can tell; else None.
     """
     from monai.bundle import ConfigWorkflow
 
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace, failures: list[str]) -> int | None:
         files.append(preset_file("backbones", options.backbone))
     settings: dict[str, Any] = {
         "bundle_root": str(bundle_folder()),
-        "dataset_dir": str(options.study),
+        "dataset_dir": str(options.scan),
         "output_dir": str(options.output),
         "class_name": options.class_name,
         "keep_going": not options.debug,
@@ -67,26 +67,26 @@ def run(options: argparse.Namespace, failures: list[str]) -> int | None:
         config_file=[str(file) for file in files], workflow_type="infer", logging_file=False, **settings
     )
     if options.take_all:  # all headers are read, which takes hours in a large archive
-        print(f"{options.study}: looking for studies ...", flush=True)
+        print(f"{options.scan}: looking for scans ...", flush=True)
     workflow.initialize()
     workflow.evaluator.state.failures = failures
     workflow.evaluator.inferer.progress = options.progress
     workflow.evaluator.add_event_handler(Events.ITERATION_COMPLETED, _say_result, options.output)
-    n_studies, n_to_score = (len(workflow.parser.get_parsed_content(part)) for part in ("studies", "datalist"))
-    if n_to_score < n_studies:
-        print(f"{options.output}: {n_studies - n_to_score} of {n_studies} studies have results already", flush=True)
-    workflow.evaluator.run()  # not the config's `run`, which ends with an error if a study failed
+    n_scans, n_to_score = (len(workflow.parser.get_parsed_content(part)) for part in ("scans", "datalist"))
+    if n_to_score < n_scans:
+        print(f"{options.output}: {n_scans - n_to_score} of {n_scans} scans have results already", flush=True)
+    workflow.evaluator.run()  # not the config's `run`, which ends with an error if a scan failed
     if not options.take_all:
         return None
-    n_done = n_studies - len(failures)
+    n_done = n_scans - len(failures)
     failed = f", {len(failures)} could not be used" if failures else ""
-    print(f"{options.output}: {n_done} of {n_studies} studies have results{failed}", flush=True)
+    print(f"{options.output}: {n_done} of {n_scans} scans have results{failed}", flush=True)
     return 3 if failures and n_done else None
 
 
 def _say_result(engine: Engine, output: Path) -> None:
-    """Print one line for a study whose results were written."""
-    from bpfl_med.handlers.study_results import spoken_result
+    """Print one line for a scan whose results were written."""
+    from bpfl_med.handlers.scan_results import spoken_result
 
     if (result := engine.state.result) is not None:
-        print(f"{output / result.volume.study.name}: {spoken_result(result)}", flush=True)
+        print(f"{output / result.volume.scan.name}: {spoken_result(result)}", flush=True)

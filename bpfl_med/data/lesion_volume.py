@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from bpfl_med.data.nifti import AFFINE_TOLERANCE, largest_distance
-from bpfl_med.data.studies import Study, StudyError
-from bpfl_med.data.study_volume import StudyVolume, load_study
+from bpfl_med.data.scan_volume import ScanVolume, load_scan
+from bpfl_med.data.scans import Scan, ScanError
 from bpfl_med.data.volume_datalist import VolumeItem
 
 
-def load_lesion_volume(item: VolumeItem, *, lesion_above: float) -> tuple[StudyVolume, np.ndarray]:
+def load_lesion_volume(item: VolumeItem, *, lesion_above: float) -> tuple[ScanVolume, np.ndarray]:
     """Read a volume and the mask that lies on its voxels; nothing is resampled.
 
     Args:
@@ -23,7 +23,7 @@ def load_lesion_volume(item: VolumeItem, *, lesion_above: float) -> tuple[StudyV
         The volume, and its lesions [i, j, k], bool; of a normal volume there are none.
 
     Raises:
-        StudyError: if a file cannot be read, the mask is on another grid, or the mask of an abnormal volume is empty.
+        ScanError: if a file cannot be read, the mask is on another grid, or the mask of an abnormal volume is empty.
         NiftiError: if a NIfTI file cannot be read truthfully.
     """
     volume = _load(item["image"])
@@ -31,24 +31,24 @@ def load_lesion_volume(item: VolumeItem, *, lesion_above: float) -> tuple[StudyV
         return volume, np.zeros(volume.values.shape, bool)
     mask = _load(item["mask"])
     if mask.values.shape != volume.values.shape:
-        raise StudyError(
+        raise ScanError(
             f"{item['mask']}: has the shape {mask.values.shape} and its volume {item['image']} has "
             f"{volume.values.shape}; give the mask of that volume, on its own grid"
         )
     distance = largest_distance(mask.affine, volume.affine, volume.values.shape)
     if distance > AFFINE_TOLERANCE:
-        raise StudyError(
+        raise ScanError(
             f"{item['mask']}: its voxels lie up to {distance:.1f} mm from those of its volume {item['image']}; give a "
             "mask with the volume's affine"
         )
     lesions = mask.values > lesion_above
     if not lesions.any():
-        raise StudyError(
+        raise ScanError(
             f"{item['mask']}: has no value above {lesion_above:g} (the largest is {mask.values.max():g}) and its "
             "volume is labelled abnormal; set lesion_above, or correct label or mask"
         )
     return volume, lesions
 
 
-def _load(path: str) -> StudyVolume:
-    return load_study(Study(Path(path).name, Path(path), None))
+def _load(path: str) -> ScanVolume:
+    return load_scan(Scan(Path(path).name, Path(path), None))

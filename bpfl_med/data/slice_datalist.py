@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from bpfl_med.data.lesion_volume import load_lesion_volume
 from bpfl_med.data.picture_item import PictureItem
-from bpfl_med.data.studies import StudyError
+from bpfl_med.data.scans import ScanError
 from bpfl_med.data.volume_datalist import VolumeItem
 from bpfl_med.data.volume_file import files_of_volume
 from bpfl_med.files.atomic import remove_unfinished, replaced_folder, write_json
@@ -66,7 +66,7 @@ def slice_datalist(
         One item a slice, volume by volume in the order of the slices; those without lesion are normal.
 
     Raises:
-        StudyError: if a file cannot be used or is black all over, or a folder of other things lies where a volume's
+        ScanError: if a file cannot be used or is black all over, or a folder of other things lies where a volume's
             slices would go.
         NiftiError: if a NIfTI file cannot be read truthfully.
         ValueError: if the plane is none of the three.
@@ -86,7 +86,7 @@ def slice_datalist(
             if (record := _written(place)).get("inputs") != inputs:
                 record = _write(place, item, inputs, intensity, plane, lesion_above)
             if not record["slices"]:
-                raise StudyError(f"{item['image']}: all its slices are black; choose other grey levels, or take it out")
+                raise ScanError(f"{item['image']}: all its slices are black; choose other grey levels, or take it out")
             n_left_out += record["n_left_out"]
             items += [_item(place, name, class_name, item["volume"]) for name in record["slices"]]
     logger.info("%d slices of %d volumes; %d are black all over and left out", len(items), len(volumes), n_left_out)
@@ -98,7 +98,7 @@ def _written(place: Path) -> dict[str, Any]:
     if not place.exists():
         return {}
     if not (place / _RECORD).is_file():
-        raise StudyError(f"{place}: is there already and holds no slices of this program; choose another output folder")
+        raise ScanError(f"{place}: is there already and holds no slices of this program; choose another output folder")
     return json.loads((place / _RECORD).read_text())
 
 
@@ -109,7 +109,7 @@ def _write(
     try:
         ranges = intensity.ranges(volume.values, volume.modality)
     except ValueError as error:
-        raise StudyError(f"{item['image']}: {error}") from error
+        raise ScanError(f"{item['image']}: {error}") from error
     cut = SlicePlane.of_plane(plane, volume.affine)
     pictures, masks = cut.pictures(volume.values), cut.pictures(lesions)
     names = []

@@ -9,7 +9,7 @@ import numpy as np
 from bpfl_med.data.dataset_check import Finding, compare_counts, few
 from bpfl_med.data.lesion_volume import load_lesion_volume
 from bpfl_med.data.nifti import NiftiError
-from bpfl_med.data.studies import StudyError
+from bpfl_med.data.scans import ScanError
 from bpfl_med.data.volume_datalist import VolumeItem
 
 
@@ -30,7 +30,7 @@ def check_volumes(
     for item in items:
         try:
             volume, lesions = load_lesion_volume(item, lesion_above=lesion_above)
-        except (NiftiError, StudyError) as error:
+        except (NiftiError, ScanError) as error:
             problems.append(str(error))
             continue
         notes += [f"{item['image']}: {note.rstrip('.')}" for note in volume.notes]

@@ -1,11 +1,11 @@
-"""One slice of a scored study as a picture: scan, anomaly map and uncertainty side by side."""
+"""One slice of a scored scan as a picture: grey levels, anomaly map and uncertainty side by side."""
 
 from __future__ import annotations
 
 import numpy as np
 from PIL import Image
 
-from bpfl_med.data.study_volume import StudyVolume
+from bpfl_med.data.scan_volume import ScanVolume
 from bpfl_med.figures.panels import Panel, map_panel, panels_picture, uncertainty_panel
 from bpfl_med.inferers import VolumePrediction
 from bpfl_med.slice_source import spoken_source
@@ -13,7 +13,7 @@ from bpfl_med.transforms.intensity import Intensity
 
 
 def slice_picture(
-    volume: StudyVolume,
+    volume: ScanVolume,
     prediction: VolumePrediction,
     index: int,
     *,
@@ -21,7 +21,7 @@ def slice_picture(
     class_name: str,
     notice: str | None,
 ) -> Image.Image:
-    """Draw a slice in the plane that was scored; colours mean the same in every slice of every study.
+    """Draw a slice in the plane that was scored; colours mean the same in every slice of every scan.
 
     It lies as radiologists view it, see :class:`~bpfl_med.slice_plane.SlicePlane`, and letters at its edges say so.
 

@@ -1,4 +1,4 @@
-"""A viewer of scored studies for notebooks: a slider through the slices, and one for the threshold."""
+"""A viewer of scored scans for notebooks: a slider through the slices, and one for the threshold."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import io
 
 import ipywidgets
 
-from bpfl_med.data.study_volume import StudyVolume
+from bpfl_med.data.scan_volume import ScanVolume
 from bpfl_med.figures.slice_picture import slice_picture
 from bpfl_med.inferers import VolumePrediction
 
 
-def study_viewer(
-    volume: StudyVolume, prediction: VolumePrediction, *, threshold: float, class_name: str, notice: str | None
+def scan_viewer(
+    volume: ScanVolume, prediction: VolumePrediction, *, threshold: float, class_name: str, notice: str | None
 ) -> ipywidgets.VBox:
     """Make a viewer that starts at the most suspicious slice; needs a running kernel and no server.
 
@@ -26,7 +26,7 @@ def study_viewer(
     Example:
         >>> workflow.run()  # doctest: +SKIP
         >>> scored = workflow.evaluator.state.output  # doctest: +SKIP
-        >>> study_viewer(
+        >>> scan_viewer(
         ...     scored["image"],
         ...     scored["pred"],
         ...     threshold=0.5,

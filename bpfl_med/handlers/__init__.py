@@ -1,4 +1,4 @@
-"""Ignite handlers: scores and metrics, reports and pictures of evaluations, results of studies, trainings."""
+"""Ignite handlers: scores and metrics, reports and pictures of evaluations, results of scans, trainings."""
 
 from bpfl_med.handlers.anomaly_evaluation import AnomalyEvaluation
 from bpfl_med.handlers.case_pictures import CasePictures
@@ -8,8 +8,8 @@ from bpfl_med.handlers.evaluation_figures import EvaluationFigures
 from bpfl_med.handlers.evaluation_journal import EvaluationJournal
 from bpfl_med.handlers.evaluation_report import EvaluationReport
 from bpfl_med.handlers.overlay_pictures import OverlayPictures
-from bpfl_med.handlers.study_results import StudyResults
-from bpfl_med.handlers.study_writers import (
+from bpfl_med.handlers.scan_results import ScanResults
+from bpfl_med.handlers.scan_writers import (
     ContactSheet,
     DicomParametricMap,
     DicomReport,
@@ -38,7 +38,7 @@ __all__ = [
     "LossProgressBar",
     "NiftiOverlays",
     "OverlayPictures",
-    "StudyResults",
+    "ScanResults",
     "TrainingCheckpoint",
     "TrainingRecord",
     "TwoStages",

@@ -31,14 +31,14 @@ def refuse_strangers() -> None:
 
 
 def refuse_company() -> None:
-    """Raise if torchrun started several processes for studies, which one process scores.
+    """Raise if torchrun started several processes for scans, which one process scores.
 
     Raises:
         ValueError: the text says what to do instead.
     """
     if (launched := _started_by_torchrun()) > 1:
         raise ValueError(
-            f"{launched} processes were started, and each would score all studies; start one for each folder of studies"
+            f"{launched} processes were started, and each would score all scans; start one for each folder of scans"
         )
 
 

@@ -21,7 +21,7 @@ def bundle_run(overlays: list[str], *, evaluate: bool = False, **settings: Any) 
 
     Args:
         overlays: below `configs/`, such as "modalities/ct-brain.yaml".
-        evaluate: whether pictures are scored instead of studies.
+        evaluate: whether pictures are scored instead of scans.
         settings: as on the command line.
     """
     files: list[Path] = [bundle_folder() / "configs/inference.json"]

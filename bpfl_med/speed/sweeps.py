@@ -15,7 +15,7 @@ import torch
 from ignite.engine import Engine, Events
 from PIL import Image
 
-from bpfl_med.data import Study, StudyVolume
+from bpfl_med.data import Scan, ScanVolume
 from bpfl_med.inferers import VolumeInferer
 from bpfl_med.networks import BayesPFL, ImageFeatures
 from bpfl_med.speed.bundle_run import bundle_run
@@ -141,11 +141,11 @@ def _slices_rows(values: list[int]) -> list[Row]:
     """Numbers must ascend, because a process's largest size is known only for the whole of its life."""
     network = _small_network()
     inferer = VolumeInferer(WindowIntensity([(40, 80)]), plane="axial", batch_size=_BATCH, device=_CPU)
-    study = Study("noise", Path("noise"), None)
+    scan = Scan("noise", Path("noise"), None)
     rows: list[Row] = []
     for value in (2 * _BATCH, *values):  # the first warms up
         noise = np.random.default_rng(0).uniform(0, 80, (_SMALL, _SMALL, value)).astype(np.float32)
-        volume = StudyVolume(study, noise, np.eye(4), "CT", "", ())
+        volume = ScanVolume(scan, noise, np.eye(4), "CT", "", ())
         started = time.perf_counter()
         inferer(volume, network, "brain")
         seconds = time.perf_counter() - started

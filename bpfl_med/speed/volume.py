@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bpfl_med.data import StudyVolume, find_studies, load_study
+from bpfl_med.data import ScanVolume, find_scans, load_scan
 from bpfl_med.demo.dicom_head import Head, ct_slices, plane_of, set_pixels
 from bpfl_med.inferers import VolumeInferer, VolumePrediction
 from bpfl_med.networks import BayesPFL, IntensityNetwork
@@ -61,12 +61,12 @@ def write_large_ct(folder: Path, *, side: int, n_slices: int, seed: int = 0) -> 
         dataset.save_as(folder / f"image{dataset.InstanceNumber:04d}.dcm", enforce_file_format=True)
 
 
-def seconds_beside_the_network(study: Path, output: Path, *, image_size: int, class_name: str) -> dict[str, float]:
-    """Score a study with a network that answers at once, through the bundle's own config, and time the rest."""
+def seconds_beside_the_network(scan: Path, output: Path, *, image_size: int, class_name: str) -> dict[str, float]:
+    """Score a scan with a network that answers at once, through the bundle's own config, and time the rest."""
     started = time.perf_counter()
     with bundle_run(
         ["modalities/ct-brain.yaml"],
-        dataset_dir=str(study),
+        dataset_dir=str(scan),
         output_dir=str(output),
         class_name=class_name,
         prompts_file="$None",
@@ -121,9 +121,9 @@ def measure_volume(
     }
 
 
-def shared_prompts(study: Path, network: BayesPFL, class_name: str) -> dict[str, Any]:
-    """Score a few slices of a study with prompts of their own, and with one set, from some of the slices, for all."""
-    volume = load_study(find_studies(study)[0])
+def shared_prompts(scan: Path, network: BayesPFL, class_name: str) -> dict[str, Any]:
+    """Score a few slices of a scan with prompts of their own, and with one set, from some of the slices, for all."""
+    volume = load_scan(find_scans(scan)[0])
     middle = volume.values.shape[2] // 2
     few = dataclasses.replace(volume, values=volume.values[:, :, middle : middle + _FEW_SLICES])
     own, shared = (_score(few, network, class_name, n) for n in (0, _FEATURE_SLICES))
@@ -137,7 +137,7 @@ def shared_prompts(study: Path, network: BayesPFL, class_name: str) -> dict[str,
     }
 
 
-def _score(volume: StudyVolume, network: BayesPFL, class_name: str, n_shared: int) -> VolumePrediction:
+def _score(volume: ScanVolume, network: BayesPFL, class_name: str, n_shared: int) -> VolumePrediction:
     inferer = VolumeInferer(
         WindowIntensity([(40, 80)]),
         plane="axial",

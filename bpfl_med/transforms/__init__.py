@@ -3,6 +3,6 @@
 from bpfl_med.transforms.intensity import PercentileIntensity, WindowIntensity
 from bpfl_med.transforms.load_mask import LoadMaskd
 from bpfl_med.transforms.load_picture import LoadPictured
-from bpfl_med.transforms.load_study import LoadStudyd
+from bpfl_med.transforms.load_scan import LoadScand
 
-__all__ = ["LoadMaskd", "LoadPictured", "LoadStudyd", "PercentileIntensity", "WindowIntensity"]
+__all__ = ["LoadMaskd", "LoadPictured", "LoadScand", "PercentileIntensity", "WindowIntensity"]

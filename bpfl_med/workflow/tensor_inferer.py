@@ -8,8 +8,8 @@ import torch
 from monai.data import MetaTensor
 from monai.inferers import Inferer
 
-from bpfl_med.data.studies import Study
-from bpfl_med.data.study_volume import StudyVolume
+from bpfl_med.data.scan_volume import ScanVolume
+from bpfl_med.data.scans import Scan
 from bpfl_med.inferers import VolumeInferer
 from bpfl_med.networks import ScoringNetwork
 
@@ -48,8 +48,8 @@ class TensorVolumeInferer(Inferer):
             )
         if not torch.isfinite(inputs).all():
             raise ValueError("The volume holds NaN or infinite values; replace them by the value of air")
-        volume = StudyVolume(
-            study=Study("volume", Path("volume"), None),
+        volume = ScanVolume(
+            scan=Scan("volume", Path("volume"), None),
             values=inputs[0, 0].as_tensor().float().cpu().numpy(),
             affine=inputs.affine.reshape(-1, 4, 4)[0].cpu().numpy(),
             modality=None,

@@ -71,7 +71,7 @@ def test_inference_that_keeps_going_tells_each_failure_and_ends_with_an_error(tm
     made.initialize()
     with pytest.raises(RuntimeError) as caught:
         made.run()
-    assert str(cause(caught.value)) == "2 of the studies could not be used, as was logged; the others are done"
+    assert str(cause(caught.value)) == "2 of the scans could not be used, as was logged; the others are done"
     told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert [text.split(": ")[0] for text in told[:2]] == [str(tmp_path / f"in/{name}.nii") for name in "ab"]
     assert (tmp_path / "out" / phantom.series_uid / "result.json").is_file()

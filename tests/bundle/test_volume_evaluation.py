@@ -13,7 +13,7 @@ import pytest
 import torch
 from bundle_files import EVALUATE, REPOSITORY
 
-from bpfl_med.data import Study, load_study
+from bpfl_med.data import Scan, load_scan
 from bpfl_med.inferers import VolumeInferer
 from bpfl_med.transforms import PercentileIntensity
 
@@ -69,7 +69,7 @@ def test_slices_voxels_and_volumes(run, volumes, tmp_path):
     # The score of a volume is the inferer's, but for 8 bits and Pillow's way to resize.
     inferer = VolumeInferer(PercentileIntensity(0.5, 99.5), plane="axial", batch_size=4, device=torch.device("cpu"))
     for row in found:
-        volume = load_study(Study("a", volumes / row["volume"].split("__")[0] / "FLAIR.nii.gz", None))
+        volume = load_scan(Scan("a", volumes / row["volume"].split("__")[0] / "FLAIR.nii.gz", None))
         prediction = inferer(volume, made.network_def.eval(), class_name="brain")
         assert float(row["volume_score"]) == pytest.approx(prediction.volume_score, abs=1e-2)
         slices = [r for r in rows(tmp_path / "out/images.csv") if f"/{row['volume']}/" in r["image"]]

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from volumes import LESION, save_patient, save_volume
 
-from bpfl_med.data import SliceItem, Study, StudyError, check_datalist, load_study, slice_datalist, volume_datalist
+from bpfl_med.data import Scan, ScanError, SliceItem, check_datalist, load_scan, slice_datalist, volume_datalist
 from bpfl_med.inferers import VolumeInferer
 from bpfl_med.networks import IntensityNetwork
 from bpfl_med.transforms import PercentileIntensity, WindowIntensity
@@ -50,7 +50,7 @@ def test_every_slice_with_something_on_it_is_listed_in_order(root, tmp_path):
 def test_pictures_and_masks_are_what_the_inferer_sees(root, tmp_path, plane):
     """With the intensity network the inferer's map is the picture itself, on the voxels of the input."""
     items = list_slices(root, tmp_path / "slices", plane=plane)
-    volume = load_study(Study("p1", root / "p1/FLAIR.nii.gz", None))
+    volume = load_scan(Scan("p1", root / "p1/FLAIR.nii.gz", None))
     inferer = VolumeInferer(INTENSITY, plane=plane, batch_size=4, device=torch.device("cpu"))
     prediction = inferer(volume, IntensityNetwork(), class_name="brain")
     lesion = np.zeros(volume.values.shape, bool)
@@ -72,7 +72,7 @@ def test_pictures_and_masks_are_what_the_inferer_sees(root, tmp_path, plane):
 def test_three_windows_make_a_colour_picture(root, tmp_path):
     windows = WindowIntensity([(100, 100), (120, 40), (150, 200)])
     item = list_slices(root, tmp_path / "slices", intensity=windows)[0]
-    values = load_study(Study("h", root / "healthy/FLAIR.nii.gz", None)).values[::-1, ::-1, 1].T
+    values = load_scan(Scan("h", root / "healthy/FLAIR.nii.gz", None)).values[::-1, ::-1, 1].T
     expected = [np.clip((values - low) / (high - low), 0, 1) for low, high in ((50, 150), (100, 140), (50, 250))]
     np.testing.assert_allclose(
         np.asarray(Image.open(item["image"])) / 255, np.stack(expected, -1), atol=0.5 / 255 + 1e-6
@@ -137,9 +137,7 @@ def test_the_same_bytes_every_time(root, tmp_path):
 
 def test_what_is_not_ours_is_not_replaced(root, tmp_path):
     (tmp_path / "slices/p1__FLAIR").mkdir(parents=True)
-    with pytest.raises(
-        StudyError, match=r"/p1__FLAIR: is there already and holds no slices of this program; choose an"
-    ):
+    with pytest.raises(ScanError, match=r"/p1__FLAIR: is there already and holds no slices of this program; choose an"):
         list_slices(root, tmp_path / "slices")
 
 
@@ -147,11 +145,11 @@ def test_input_that_cannot_be_used(root, tmp_path):
     with pytest.raises(ValueError, match=r"plane must be axial, coronal or sagittal for slices .*, got 'acquired'"):
         list_slices(root, tmp_path / "slices", plane="acquired")
     save_volume(root / "p2/FLAIR.nii.gz", np.full((10, 12, 6), 7, np.float32))
-    with pytest.raises(StudyError, match=r"/p2/FLAIR.nii.gz: the volume has the value 7 everywhere; there is nothing"):
+    with pytest.raises(ScanError, match=r"/p2/FLAIR.nii.gz: the volume has the value 7 everywhere; there is nothing"):
         list_slices(root, tmp_path / "slices")
     assert not (tmp_path / "slices/p2__FLAIR").exists()
 
 
 def test_a_volume_that_is_black_all_over_does_not_vanish_from_the_metrics(root, tmp_path):
-    with pytest.raises(StudyError, match=r"healthy/FLAIR\.nii\.gz: all its slices are black; choose other grey levels"):
+    with pytest.raises(ScanError, match=r"healthy/FLAIR\.nii\.gz: all its slices are black; choose other grey levels"):
         list_slices(root, tmp_path / "slices", intensity=WindowIntensity([(1e6, 1.0)]))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from volumes import AFFINE, LESION, save_patient, save_volume
 
-from bpfl_med.data import StudyError, VolumeItem, volume_datalist
+from bpfl_med.data import ScanError, VolumeItem, volume_datalist
 from bpfl_med.data.lesion_volume import load_lesion_volume
 
 PATTERNS = {"normal": ["healthy*/FLAIR.nii.gz"], "abnormal": ["p*/FLAIR.nii.gz"], "mask": "{parent}/lesion.nii.gz"}
@@ -101,12 +101,10 @@ MASK[LESION] = 4
 )
 def test_a_mask_that_does_not_lie_on_its_volume(items, values, affine, sentence):
     save_volume(Path(items[1]["mask"]), values, affine)
-    with pytest.raises(StudyError, match=rf"/p1/lesion.nii.gz: {sentence}"):
+    with pytest.raises(ScanError, match=rf"/p1/lesion.nii.gz: {sentence}"):
         load_lesion_volume(items[1], lesion_above=0)
 
 
 def test_a_threshold_that_no_lesion_is_above(items):
-    with pytest.raises(
-        StudyError, match=r"has no value above 4 \(the largest is 4\) and its volume is labelled abnorm"
-    ):
+    with pytest.raises(ScanError, match=r"has no value above 4 \(the largest is 4\) and its volume is labelled abnorm"):
         load_lesion_volume(items[1], lesion_above=4)

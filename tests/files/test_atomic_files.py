@@ -54,17 +54,17 @@ def test_trying_to_write_touches_no_file_of_others(tmp_path):
 
 def test_what_a_dead_process_left_is_removed_and_nothing_else(tmp_path):
     dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    with replaced_folder(tmp_path / "study"):
+    with replaced_folder(tmp_path / "scan"):
         (alive,) = tmp_path.iterdir()
         left = alive.with_name(alive.name.replace(str(os.getpid()), str(int(dead.stdout))))
         elsewhere, long_ago = (tmp_path / f".unfinished-{name}-{int(dead.stdout)}-abc" for name in ("f00", "ba7"))
         for folder in (left, elsewhere, long_ago):
-            (folder / "study").mkdir(parents=True)
-        for folder in (long_ago / "study", long_ago):
+            (folder / "scan").mkdir(parents=True)
+        for folder in (long_ago / "scan", long_ago):
             os.utime(folder, (0, 0))
         remove_unfinished(tmp_path)
         assert sorted(tmp_path.iterdir()) == sorted([alive, elsewhere])
-    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "study", elsewhere])
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "scan", elsewhere])
 
 
 def test_another_container_of_the_same_name_is_another_machine(tmp_path):
@@ -76,7 +76,7 @@ def test_another_container_of_the_same_name_is_another_machine(tmp_path):
         "import pathlib, sys; from bpfl_med.files.atomic import remove_unfinished; "
         "remove_unfinished(pathlib.Path(sys.argv[1]))"
     )
-    with replaced_folder(tmp_path / "study"):
+    with replaced_folder(tmp_path / "scan"):
         subprocess.run(
             [unshare, "--pid", "--fork", "--mount-proc", sys.executable, "-c", program, str(tmp_path)], check=True
         )

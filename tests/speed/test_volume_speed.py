@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from bpfl_med.data import find_studies, load_study
+from bpfl_med.data import find_scans, load_scan
 from bpfl_med.speed.report import volume_text
 from bpfl_med.speed.volume import InstantNetwork, measure_volume, write_large_ct
 from bpfl_med.speed.workload import networks, random_backbone
@@ -27,7 +27,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
 
 def test_the_ct_is_a_head_at_the_size_asked_for(tmp_path: Path) -> None:
     write_large_ct(tmp_path, side=96, n_slices=5)
-    volume = load_study(find_studies(tmp_path)[0])
+    volume = load_scan(find_scans(tmp_path)[0])
     assert volume.values.shape == (96, 96, 5)
     np.testing.assert_allclose(np.abs(np.diag(volume.affine))[:3], (4.25 * 48 / 96, 3.5 * 64 / 96, 0.8), rtol=1e-5)
     assert abs(volume.values[44:52, 44:52].mean() - 40) < 10  # brain

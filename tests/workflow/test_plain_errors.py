@@ -13,7 +13,7 @@ import torch
 from monai.bundle import ConfigParser
 
 from bpfl_med import cli
-from bpfl_med.data.study_failure import failure_sentence
+from bpfl_med.data.scan_failure import failure_sentence
 from bpfl_med.workflow.plain_errors import advice, cause, end_with_cause, memory_advice
 
 

@@ -1,4 +1,4 @@
-"""What the studies' tests share: the command in this process, its results, and points in patient space."""
+"""What the scans' tests share: the command in this process, its results, and points in patient space."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BRAIN = (0.0, 80.0)  # HU, black and white of the preset ct-brain
 
 
 def predict(
-    study: Path,
+    scan: Path,
     output: Path,
     *options: object,
     modality: str = "ct-brain",
@@ -38,7 +38,7 @@ def predict(
     """Run `bpfl-med predict` in this process and return its exit code.
 
     Args:
-        study: what is scored.
+        scan: what is scored.
         output: folder of results.
         options: further options of the command.
         modality, backbone, class_name: options that it always has.
@@ -46,7 +46,7 @@ def predict(
         pictures: draw the contact sheet; matplotlib takes longer than all else.
     """
     arguments: Sequence[object] = (
-        *("predict", study, "-o", output, "--class-name", class_name),
+        *("predict", scan, "-o", output, "--class-name", class_name),
         *("--modality", modality, "--backbone", backbone, *options),
     )
     with pytest.MonkeyPatch.context() as patch:
@@ -65,7 +65,7 @@ def predict(
 
 @dataclass(frozen=True)
 class Result:
-    """A study's folder of results."""
+    """A scan's folder of results."""
 
     folder: Path
 
@@ -94,7 +94,7 @@ class Result:
 
 
 def result_of(output: Path) -> Result:
-    """The result of a run over one study."""
+    """The result of a run over one scan."""
     (folder,) = output.iterdir()
     return Result(folder)
 

@@ -1,4 +1,4 @@
-"""A run over many studies may be killed at any moment: what is there is whole, and resuming does the rest."""
+"""A run over many scans may be killed at any moment: what is there is whole, and resuming does the rest."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from typing import BinaryIO
 
 import numpy as np
 import pytest
-from study_runs import Result, predict, save_nifti
+from scan_runs import Result, predict, save_nifti
 
-from bpfl_med.data import StudyVolume, load_study
-from bpfl_med.data.studies import Study
+from bpfl_med.data import ScanVolume, load_scan
+from bpfl_med.data.scans import Scan
 from bpfl_med.demo.dicom_phantoms import write_series
 from bpfl_med.dicom.files import read_header
 
-N_STUDIES = 12
+N_SCANS = 12
 
 
-def write_studies(folder: Path, number: int = N_STUDIES) -> None:
+def write_scans(folder: Path, number: int = N_SCANS) -> None:
     for index in range(number):
         values = np.random.default_rng(index).integers(0, 90, (48, 40, 2)).astype(np.int16)
-        save_nifti(folder / f"study{index:02d}.nii.gz", values)
+        save_nifti(folder / f"scan{index:02d}.nii.gz", values)
 
 
 def modified(folder: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def test_resuming_leaves_finished_studies_alone(tmp_path):
-    write_studies(tmp_path / "in", 2)
+def test_resuming_leaves_finished_scans_alone(tmp_path):
+    write_scans(tmp_path / "in", 2)
     assert predict(tmp_path / "in", tmp_path / "out", "--all") == 0
     before = modified(tmp_path / "out")
-    write_studies(tmp_path / "in", 3)
+    write_scans(tmp_path / "in", 3)
     assert predict(tmp_path / "in", tmp_path / "out", "--all", "--resume") == 0
     after = modified(tmp_path / "out")
     assert {path: after[path] for path in before} == before
@@ -46,20 +46,20 @@ def test_resuming_leaves_finished_studies_alone(tmp_path):
 
 
 def test_without_resuming_results_are_replaced(tmp_path):
-    write_studies(tmp_path / "in", 1)
-    assert predict(tmp_path / "in/study00.nii.gz", tmp_path / "out", "--threshold", 0.9) == 0
-    (tmp_path / "out/study00/left_over.txt").write_text("of an older version")
-    assert predict(tmp_path / "in/study00.nii.gz", tmp_path / "out", "--threshold", 0.1) == 0
-    result = Result(tmp_path / "out/study00")
+    write_scans(tmp_path / "in", 1)
+    assert predict(tmp_path / "in/scan00.nii.gz", tmp_path / "out", "--threshold", 0.9) == 0
+    (tmp_path / "out/scan00/left_over.txt").write_text("of an older version")
+    assert predict(tmp_path / "in/scan00.nii.gz", tmp_path / "out", "--threshold", 0.1) == 0
+    result = Result(tmp_path / "out/scan00")
     assert result.record["mask"]["threshold"] == 0.1
     result.check_listing()
 
 
-def test_resuming_with_one_study(tmp_path):
-    write_studies(tmp_path / "in", 1)
+def test_resuming_with_one_scan(tmp_path):
+    write_scans(tmp_path / "in", 1)
     for _ in range(2):
-        assert predict(tmp_path / "in/study00.nii.gz", tmp_path / "out", "--resume") == 0
-    Result(tmp_path / "out/study00").check_listing()
+        assert predict(tmp_path / "in/scan00.nii.gz", tmp_path / "out", "--resume") == 0
+    Result(tmp_path / "out/scan00").check_listing()
 
 
 @pytest.mark.parametrize(
@@ -73,23 +73,23 @@ def test_resuming_with_one_study(tmp_path):
     ],
 )
 def test_a_resumed_run_mixes_no_settings(tmp_path, capsys, options, changes, told):
-    write_studies(tmp_path / "in", 2)
-    assert predict(tmp_path / "in/study00.nii.gz", tmp_path / "out") == 0
+    write_scans(tmp_path / "in", 2)
+    assert predict(tmp_path / "in/scan00.nii.gz", tmp_path / "out") == 0
     before = modified(tmp_path / "out")
-    assert predict(tmp_path / "in/study00.nii.gz", tmp_path / "out", "--threshold", 0.5, "--resume") == 0, "the default"
+    assert predict(tmp_path / "in/scan00.nii.gz", tmp_path / "out", "--threshold", 0.5, "--resume") == 0, "the default"
     capsys.readouterr()
     assert predict(tmp_path / "in", tmp_path / "out", "--all", "--resume", *options, **changes) == 2
     (sentence,) = capsys.readouterr().err.splitlines()
-    assert sentence.startswith(f"bpfl-med: {tmp_path}/out/study00/result.json was made with other settings ({told}")
+    assert sentence.startswith(f"bpfl-med: {tmp_path}/out/scan00/result.json was made with other settings ({told}")
     assert modified(tmp_path / "out") == before
 
 
 def test_a_resumed_run_mixes_no_writers(tmp_path, capsys):
-    write_studies(tmp_path / "in", 2)
+    write_scans(tmp_path / "in", 2)
     overlay = tmp_path / "writers.yaml"
     overlay.write_text("writers: [{_target_: bpfl_med.handlers.NiftiOverlays}]")
-    assert predict(tmp_path / "in/study00.nii.gz", tmp_path / "out", overlay=overlay) == 0
-    assert predict(tmp_path / "in/study00.nii.gz", tmp_path / "out", "--resume", overlay=overlay) == 0
+    assert predict(tmp_path / "in/scan00.nii.gz", tmp_path / "out", overlay=overlay) == 0
+    assert predict(tmp_path / "in/scan00.nii.gz", tmp_path / "out", "--resume", overlay=overlay) == 0
     capsys.readouterr()
     assert predict(tmp_path / "in", tmp_path / "out", "--all", "--resume") == 2
     sentence = capsys.readouterr().err
@@ -120,7 +120,7 @@ def test_a_series_that_was_still_being_sent_is_scored_anew(tmp_path, capsys):
     before = modified(tmp_path / "out")
     (tmp_path / late.name).rename(late)
     assert predict(tmp_path / "in", tmp_path / "out", "--all", "--resume") == 0
-    assert "1 of 2 studies have results already" in capsys.readouterr().out
+    assert "1 of 2 scans have results already" in capsys.readouterr().out
     records = [json.loads(path.read_text()) for path in (tmp_path / "out").glob("*/result.json")]
     assert [(record["input"]["n_images"], record["input"]["shape"][2]) for record in records] == [(24, 24)] * 2
     assert sum(modified(tmp_path / "out")[path] == stamp for path, stamp in before.items()) == len(before) / 2
@@ -141,11 +141,11 @@ def test_a_series_that_lost_an_image_since_it_was_found_is_refused(tmp_path, mon
     write_series(tmp_path / "in/1", seed=1)
     first = sorted((tmp_path / "in/1").iterdir())[0]
 
-    def lose_image(study: Study, **settings: object) -> StudyVolume:
+    def lose_image(scan: Scan, **settings: object) -> ScanVolume:
         first.unlink()
-        return load_study(study, **settings)
+        return load_scan(scan, **settings)
 
-    monkeypatch.setattr("bpfl_med.transforms.load_study.load_study", lose_image)
+    monkeypatch.setattr("bpfl_med.transforms.load_scan.load_scan", lose_image)
     assert predict(tmp_path / "in", tmp_path / "out", "--all") == 2, "none has results"
     assert "had 24 images when it was found and has 23 now; run again" in capfd.readouterr().err
     assert not (tmp_path / "out").exists()
@@ -163,7 +163,7 @@ def test_headers_of_a_folder_with_many_series_are_read_once(tmp_path, monkeypatc
         read.append(file.name)
         return read_header(file)
 
-    monkeypatch.setattr("bpfl_med.data.studies._MANY_SERIES", 2)
+    monkeypatch.setattr("bpfl_med.data.scans._MANY_SERIES", 2)
     monkeypatch.setattr("bpfl_med.dicom.discovery.read_header", count)
     assert predict(tmp_path / "flat", tmp_path / "out", "--all") == 0
     assert len(read) == len(set(read)) == 3 * 24
@@ -192,16 +192,16 @@ def test_a_slice_is_opened_three_times_whatever_is_written(tmp_path):
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that was killed while it wrote a study, when others were done and others were not."""
+    """A run that was killed while it wrote a scan, when others were done and others were not."""
     root = tmp_path_factory.mktemp("killed")
-    write_studies(root / "in")
+    write_scans(root / "in")
     command = [sys.executable, "-m", "bpfl_med.cli", "predict", root / "in", "-o", root / "out", "--all"]
     command += ["--class-name", "brain", "--modality", "ct-brain", "--backbone", "intensity"]
     process = subprocess.Popen(command)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         entries = list((root / "out").iterdir()) if (root / "out").exists() else []
-        if any(entry.name.startswith(".") for entry in entries) and any(e.name == "study02" for e in entries):
+        if any(entry.name.startswith(".") for entry in entries) and any(e.name == "scan02" for e in entries):
             break
         time.sleep(0.005)
     process.kill()
@@ -209,9 +209,9 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_a_killed_run_leaves_whole_studies_that_resuming_completes(killed, tmp_path):
+def test_a_killed_run_leaves_whole_scans_that_resuming_completes(killed, tmp_path):
     done = sorted(path for path in (killed / "out").iterdir() if not path.name.startswith("."))
-    assert 3 <= len(done) < N_STUDIES
+    assert 3 <= len(done) < N_SCANS
     for folder in done:
         Result(folder).check_listing()
     before = {path: stamp for folder in done for path, stamp in modified(folder).items()}

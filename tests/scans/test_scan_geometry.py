@@ -12,8 +12,7 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
-from scipy.spatial.transform import Rotation
-from study_runs import (
+from scan_runs import (
     BRAIN,
     NIFTI_FILES,
     Result,
@@ -26,6 +25,7 @@ from study_runs import (
     small_volume,
     windowed,
 )
+from scipy.spatial.transform import Rotation
 
 from bpfl_med.demo.dicom_head import pixel_points
 from bpfl_med.demo.dicom_phantoms import DicomPhantom, write_series

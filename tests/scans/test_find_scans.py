@@ -1,4 +1,4 @@
-"""Which study a path stands for: the only one, the one that is named, or all; never a guess."""
+"""Which scan a path stands for: the only one, the one that is named, or all; never a guess."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
-from study_runs import save_nifti, small_volume
+from scan_runs import save_nifti, small_volume
 
-from bpfl_med.data.studies import Study, StudyError, check_output_apart, find_studies, unfinished_studies
-from bpfl_med.data.study_volume import load_study
+from bpfl_med.data.scan_volume import load_scan
+from bpfl_med.data.scans import Scan, ScanError, check_output_apart, find_scans, unfinished_scans
 from bpfl_med.data.volume_file import files_of_volume
 from bpfl_med.demo.dicom_phantoms import write_series
 from bpfl_med.dicom import NoSeriesError, SeriesError
 
 
-def test_one_volume_file_is_a_study(tmp_path):
+def test_one_volume_file_is_a_scan(tmp_path):
     path = save_nifti(tmp_path / "case.v2.nii.gz", small_volume())
-    expected = [Study("case.v2", path, None)]
-    assert find_studies(path) == expected
-    assert find_studies(tmp_path) == expected
-    assert find_studies(path, take_all=True) == expected
+    expected = [Scan("case.v2", path, None)]
+    assert find_scans(path) == expected
+    assert find_scans(tmp_path) == expected
+    assert find_scans(path, take_all=True) == expected
 
 
 @pytest.mark.parametrize("take_all", [False, True])
-def test_one_series_is_a_study_wherever_its_files_lie(tmp_path, take_all):
+def test_one_series_is_a_scan_wherever_its_files_lie(tmp_path, take_all):
     phantom = write_series(tmp_path / "in", kind="clutter")
-    (study,) = find_studies(tmp_path / "in", take_all=take_all)
-    assert study.name == study.series_uid == phantom.series_uid
-    assert load_study(study).series.shape == (24, 64, 48)
+    (scan,) = find_scans(tmp_path / "in", take_all=take_all)
+    assert scan.name == scan.series_uid == phantom.series_uid
+    assert load_scan(scan).series.shape == (24, 64, 48)
 
 
-def test_one_dicom_file_is_a_study_of_one_slice(tmp_path):
+def test_one_dicom_file_is_a_scan_of_one_slice(tmp_path):
     phantom = write_series(tmp_path / "in")
-    (study,) = find_studies(phantom.files[3])
-    assert load_study(study).values.shape == (48, 64, 1)
+    (scan,) = find_scans(phantom.files[3])
+    assert load_scan(scan).values.shape == (48, 64, 1)
 
 
 def test_several_series_need_a_choice(tmp_path):
@@ -50,12 +50,12 @@ def test_several_series_need_a_choice(tmp_path):
         match=f"2 image series, so choose one by its UID \\(--series, in a bundle run --series_uid\\) "
         f"or all \\(--all, --take_all\\): .*{phantom.series_uid}",
     ):
-        find_studies(tmp_path / "in")
-    (chosen,) = find_studies(tmp_path / "in", series_uid=phantom.series_uid)
-    assert len(load_study(chosen).series.files) == 24
-    both = find_studies(tmp_path / "in", take_all=True)
+        find_scans(tmp_path / "in")
+    (chosen,) = find_scans(tmp_path / "in", series_uid=phantom.series_uid)
+    assert len(load_scan(chosen).series.files) == 24
+    both = find_scans(tmp_path / "in", take_all=True)
     assert len(both) == 2
-    assert chosen.series_uid in {study.series_uid for study in both}
+    assert chosen.series_uid in {scan.series_uid for scan in both}
 
 
 def test_several_volume_files_beside_series_are_told_with_all_choices(tmp_path):
@@ -63,41 +63,41 @@ def test_several_volume_files_beside_series_are_told_with_all_choices(tmp_path):
     for name in ("a.nii", "b.nii"):
         save_nifti(tmp_path / "in/deep" / name, small_volume())
     told = r"in: holds 2 volume file\(s\) beside DICOM images, the first is deep/a\.nii; give one, a series by its UID"
-    with pytest.raises(StudyError, match=told):
-        find_studies(tmp_path / "in")
+    with pytest.raises(ScanError, match=told):
+        find_scans(tmp_path / "in")
 
 
 @pytest.mark.parametrize("place", ["", "scan.PNG"], ids=["a folder", "a file"])
 def test_pictures_are_told_where_they_are_scored(tmp_path, place):
     Image.new("L", (4, 4)).save(tmp_path / "scan.PNG")
     with pytest.raises(NoSeriesError, match=r"no image series \(.*\); .* scored by `run evaluating`, see README"):
-        find_studies(tmp_path / place)
-    (study,) = find_studies(tmp_path, take_all=True)
-    assert "scored by `run evaluating`" in str(study.problem)
+        find_scans(tmp_path / place)
+    (scan,) = find_scans(tmp_path, take_all=True)
+    assert "scored by `run evaluating`" in str(scan.problem)
 
 
 def test_several_volume_files_need_a_choice(tmp_path):
     for name in ("a.nii", "b.nii.gz"):
         save_nifti(tmp_path / name, small_volume())
-    with pytest.raises(StudyError, match=r"holds 2 volume file\(s\), the first is a.nii; give one, or --all"):
-        find_studies(tmp_path)
-    assert [study.name for study in find_studies(tmp_path, take_all=True)] == ["a", "b"]
+    with pytest.raises(ScanError, match=r"holds 2 volume file\(s\), the first is a.nii; give one, or --all"):
+        find_scans(tmp_path)
+    assert [scan.name for scan in find_scans(tmp_path, take_all=True)] == ["a", "b"]
 
 
 def test_a_volume_file_beside_dicom_images_needs_a_choice(tmp_path):
     phantom = write_series(tmp_path / "in", kind="single_slice")
     save_nifti(tmp_path / "in/converted.nii.gz", small_volume())
-    with pytest.raises(StudyError, match="beside DICOM images, the first is converted"):
-        find_studies(tmp_path / "in")
-    names = {study.name for study in find_studies(tmp_path / "in", take_all=True)}
+    with pytest.raises(ScanError, match="beside DICOM images, the first is converted"):
+        find_scans(tmp_path / "in")
+    names = {scan.name for scan in find_scans(tmp_path / "in", take_all=True)}
     assert names == {"converted", phantom.series_uid}
 
 
-def test_all_studies_are_named_after_their_folders(tmp_path):
+def test_all_scans_are_named_after_their_folders(tmp_path):
     save_nifti(tmp_path / "p1/t1.nii.gz", small_volume())
     save_nifti(tmp_path / "p2/deep/t1.nii.gz", small_volume())
     phantom = write_series(tmp_path / "p3", kind="single_slice")
-    assert [study.name for study in find_studies(tmp_path, take_all=True)] == [
+    assert [scan.name for scan in find_scans(tmp_path, take_all=True)] == [
         "p1__t1",
         "p2__deep__t1",
         phantom.series_uid,
@@ -108,60 +108,60 @@ def test_hidden_files_and_folders_are_passed_over(tmp_path):
     save_nifti(tmp_path / "a.nii.gz", small_volume())
     save_nifti(tmp_path / ".b.nii.gz", small_volume())
     save_nifti(tmp_path / ".trash/c.nii.gz", small_volume())
-    assert [study.name for study in find_studies(tmp_path)] == ["a"]
-    assert [study.name for study in find_studies(tmp_path, take_all=True)] == ["a"]
+    assert [scan.name for scan in find_scans(tmp_path)] == ["a"]
+    assert [scan.name for scan in find_scans(tmp_path, take_all=True)] == ["a"]
 
 
-def test_two_studies_of_one_name_are_refused(tmp_path):
+def test_two_scans_of_one_name_are_refused(tmp_path):
     save_nifti(tmp_path / "a.nii", small_volume())
     save_nifti(tmp_path / "a.nii.gz", small_volume())
     save_nifti(tmp_path / "b.nii", small_volume())
-    doubled, good = find_studies(tmp_path, take_all=True)
-    assert good == Study("b", tmp_path / "b.nii", None)
-    with pytest.raises(StudyError, match=r"a\.nii\.gz: holds the study a, as does .*a\.nii; give one at a time"):
-        load_study(doubled)
+    doubled, good = find_scans(tmp_path, take_all=True)
+    assert good == Scan("b", tmp_path / "b.nii", None)
+    with pytest.raises(ScanError, match=r"a\.nii\.gz: holds the scan a, as does .*a\.nii; give one at a time"):
+        load_scan(doubled)
 
 
-def test_a_series_spread_over_two_entries_is_not_two_studies(tmp_path):
+def test_a_series_spread_over_two_entries_is_not_two_scans(tmp_path):
     phantom = write_series(tmp_path / "in")
     for index, file in enumerate(phantom.files):
         folder = tmp_path / "in" / f"part{index % 2}"
         folder.mkdir(exist_ok=True)
         shutil.move(file, folder)
-    (halves,) = find_studies(tmp_path / "in", take_all=True)
-    with pytest.raises(StudyError, match=f"part1: holds the study {phantom.series_uid}, as does .*part0"):
-        load_study(halves)
-    (study,) = find_studies(tmp_path / "in")
-    assert load_study(study).series.shape[0] == 24
+    (halves,) = find_scans(tmp_path / "in", take_all=True)
+    with pytest.raises(ScanError, match=f"part1: holds the scan {phantom.series_uid}, as does .*part0"):
+        load_scan(halves)
+    (scan,) = find_scans(tmp_path / "in")
+    assert load_scan(scan).series.shape[0] == 24
 
 
-def test_a_folder_without_a_scan_is_a_study_that_fails(tmp_path):
+def test_a_folder_without_a_scan_is_a_scan_that_fails(tmp_path):
     save_nifti(tmp_path / "a.nii.gz", small_volume())
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "notes.txt").write_text("none")
-    good, bad = find_studies(tmp_path, take_all=True)
+    good, bad = find_scans(tmp_path, take_all=True)
     assert (good.name, bad.name) == ("a", "b")
-    with pytest.raises(StudyError, match=r"/b: no image series \(files that are not DICOM: 1\)"):
-        load_study(bad)
+    with pytest.raises(ScanError, match=r"/b: no image series \(files that are not DICOM: 1\)"):
+        load_scan(bad)
 
 
-def test_a_damaged_series_beside_a_volume_file_is_a_study_that_fails(tmp_path):
+def test_a_damaged_series_beside_a_volume_file_is_a_scan_that_fails(tmp_path):
     save_nifti(tmp_path / "case/old.nii.gz", small_volume())
     for file in write_series(tmp_path / "case/ct").files:
         file.write_bytes(b"")
-    good, bad = find_studies(tmp_path, take_all=True)
+    good, bad = find_scans(tmp_path, take_all=True)
     assert good.name == "case__old"
-    with pytest.raises(StudyError, match=r"image001\.dcm: the file is empty \(and 23 more files cannot be used\)"):
-        load_study(bad)
+    with pytest.raises(ScanError, match=r"image001\.dcm: the file is empty \(and 23 more files cannot be used\)"):
+        load_scan(bad)
     with pytest.raises(SeriesError, match=r"image001\.dcm: the file is empty"):
-        find_studies(tmp_path / "case")
+        find_scans(tmp_path / "case")
 
 
-def test_a_loose_file_does_not_have_every_header_read_for_each_study(tmp_path):
+def test_a_loose_file_does_not_have_every_header_read_for_each_scan(tmp_path):
     for name in ("a", "b"):
         write_series(tmp_path / "in" / name, seed=ord(name))
     (tmp_path / "in/README.txt").write_text("an export")
-    assert sorted(study.path.name for study in find_studies(tmp_path / "in", take_all=True)) == ["a", "b"]
+    assert sorted(scan.path.name for scan in find_scans(tmp_path / "in", take_all=True)) == ["a", "b"]
 
 
 def test_the_voxels_of_a_header_are_part_of_its_checksum(tmp_path):
@@ -172,7 +172,7 @@ def test_the_voxels_of_a_header_are_part_of_its_checksum(tmp_path):
     sums = set()
     for value in (b"\1", b"\2"):
         (tmp_path / "scan.raw").write_bytes(value * 60)
-        sums.add(load_study(*find_studies(tmp_path / "scan.mhd")).checksum)
+        sums.add(load_scan(*find_scans(tmp_path / "scan.mhd")).checksum)
     assert len(sums) == 2
 
 
@@ -182,40 +182,40 @@ def test_the_voxels_of_a_nrrd_header_are_part_of_its_checksum(tmp_path):
     assert files_of_volume(tmp_path / "scan.nhdr") == [tmp_path / "scan.nhdr", tmp_path / "scan.raw"]
 
 
-def test_what_is_hidden_beside_studies_is_no_study(tmp_path):
+def test_what_is_hidden_beside_scans_is_no_scan(tmp_path):
     """The system's own files: a trash folder, and the shadow that macOS gives each file on a foreign disk."""
     path = save_nifti(tmp_path / "in/scan.nii.gz", small_volume())
     save_nifti(tmp_path / "in/.Trashes/deleted.nii.gz", small_volume())
-    assert find_studies(tmp_path / "in", take_all=True) == [Study("scan", path, None)]
+    assert find_scans(tmp_path / "in", take_all=True) == [Scan("scan", path, None)]
     (tmp_path / "in/._scan.nii.gz").write_bytes(b"\0\5\x16\7")
     (tmp_path / "in/.DS_Store").write_bytes(b"\0\0\0\1Bud1")
-    assert find_studies(tmp_path / "in", take_all=True) == [Study("scan", path, None)]
+    assert find_scans(tmp_path / "in", take_all=True) == [Scan("scan", path, None)]
 
 
-def test_results_do_not_go_among_the_studies_by_a_link_or_a_relative_path(tmp_path, monkeypatch):
+def test_results_do_not_go_among_the_scans_by_a_link_or_a_relative_path(tmp_path, monkeypatch):
     (tmp_path / "in").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "in")
     monkeypatch.chdir(tmp_path)
     for output in (tmp_path / "link/out", Path("in/out"), Path("out/../in/out")):
-        with pytest.raises(StudyError, match=rf"{output}: lies in {tmp_path}/in, where the input is"):
+        with pytest.raises(ScanError, match=rf"{output}: lies in {tmp_path}/in, where the input is"):
             check_output_apart(output, tmp_path / "in")
     check_output_apart(tmp_path / "out", tmp_path / "in")
 
 
 def test_nothing_to_score_is_said(tmp_path):
-    with pytest.raises(StudyError, match="nothing: there is no such file or folder"):
-        find_studies(tmp_path / "nothing")
+    with pytest.raises(ScanError, match="nothing: there is no such file or folder"):
+        find_scans(tmp_path / "nothing")
     with pytest.raises(SeriesError, match=r"no image series \(no files at all\)"):
-        find_studies(tmp_path)
-    with pytest.raises(StudyError, match="there is no study in it"):
-        find_studies(tmp_path, take_all=True)
+        find_scans(tmp_path)
+    with pytest.raises(ScanError, match="there is no scan in it"):
+        find_scans(tmp_path, take_all=True)
 
 
 def test_a_uid_picks_nothing_in_a_file_or_among_all(tmp_path):
     path = save_nifti(tmp_path / "a.nii.gz", small_volume())
     for arguments in ((path, False), (tmp_path, True)):
-        with pytest.raises(StudyError, match="a series UID picks one of the DICOM series in a folder"):
-            find_studies(arguments[0], series_uid="1.2.3", take_all=arguments[1])
+        with pytest.raises(ScanError, match="a series UID picks one of the DICOM series in a folder"):
+            find_scans(arguments[0], series_uid="1.2.3", take_all=arguments[1])
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR UI", "ignore:The value length")
@@ -227,74 +227,72 @@ def test_a_uid_that_could_be_another_folder_is_refused(tmp_path, uid):
     dataset.save_as(phantom.files[0])
     refusal = "a SeriesInstanceUID is at most 64 digits and single dots"
     for options in ({}, {"series_uid": uid}):
-        with pytest.raises(StudyError, match=refusal):
-            find_studies(tmp_path / "in", **options)
-    (study,) = find_studies(tmp_path / "in", take_all=True)
-    with pytest.raises(StudyError, match=refusal):
-        load_study(study)
+        with pytest.raises(ScanError, match=refusal):
+            find_scans(tmp_path / "in", **options)
+    (scan,) = find_scans(tmp_path / "in", take_all=True)
+    with pytest.raises(ScanError, match=refusal):
+        load_scan(scan)
 
 
 def test_resuming_leaves_out_what_has_a_result(tmp_path):
-    studies = [Study(name, tmp_path / name, None) for name in ("a", "b")]
-    assert unfinished_studies(studies, tmp_path / "out", resume=True) == studies
+    scans = [Scan(name, tmp_path / name, None) for name in ("a", "b")]
+    assert unfinished_scans(scans, tmp_path / "out", resume=True) == scans
     (tmp_path / "out/a").mkdir(parents=True)
     (tmp_path / "out/a/result.json").write_text('{"input": {}}')
-    assert unfinished_studies(studies, tmp_path / "out", resume=True) == studies[1:]
-    assert unfinished_studies(studies, tmp_path / "out", resume=False) == studies
+    assert unfinished_scans(scans, tmp_path / "out", resume=True) == scans[1:]
+    assert unfinished_scans(scans, tmp_path / "out", resume=False) == scans
     (tmp_path / "out/a/result.json").write_text("")  # as a broken disk leaves it
-    assert unfinished_studies(studies, tmp_path / "out", resume=True) == studies
+    assert unfinished_scans(scans, tmp_path / "out", resume=True) == scans
 
 
 @pytest.mark.parametrize("resume", [False, True])
 def test_results_of_another_file_of_that_name_are_kept(tmp_path, resume):
     """Many archives name the files of all patients alike."""
     first, second = (save_nifti(tmp_path / name / "FLAIR.nii.gz", small_volume() + n) for n, name in enumerate("ab"))
-    result = {"input": {"sha256": load_study(*find_studies(first)).checksum}}
+    result = {"input": {"sha256": load_scan(*find_scans(first)).checksum}}
     (tmp_path / "out/FLAIR").mkdir(parents=True)
     (tmp_path / "out/FLAIR/result.json").write_text(json.dumps(result))
-    assert unfinished_studies(find_studies(first), tmp_path / "out", resume=resume) == find_studies(first) * (
-        not resume
-    )
-    (study,) = unfinished_studies(find_studies(second), tmp_path / "out", resume=resume)
-    with pytest.raises(StudyError, match=r"b/FLAIR\.nii\.gz: .*out/FLAIR holds the results of another file"):
-        load_study(study)
+    assert unfinished_scans(find_scans(first), tmp_path / "out", resume=resume) == find_scans(first) * (not resume)
+    (scan,) = unfinished_scans(find_scans(second), tmp_path / "out", resume=resume)
+    with pytest.raises(ScanError, match=r"b/FLAIR\.nii\.gz: .*out/FLAIR holds the results of another file"):
+        load_scan(scan)
 
 
 @pytest.mark.parametrize(("file", "name"), [("a.b.nii.gz", "a.b"), ("SCAN.NII.GZ", "SCAN"), ("scan.nrrd", "scan")])
 def test_a_volume_file_names_its_results_without_its_ending(tmp_path, file, name):
     (tmp_path / file).touch()
-    (study,) = find_studies(tmp_path / file)
-    assert study.name == name
+    (scan,) = find_scans(tmp_path / file)
+    assert scan.name == name
 
 
 @pytest.mark.parametrize("letter", ["a", "ä"], ids=["300 letters", "200 letters of two bytes each"])
-def test_a_name_that_no_file_system_allows_is_a_study_that_fails(tmp_path, letter):
+def test_a_name_that_no_file_system_allows_is_a_scan_that_fails(tmp_path, letter):
     part = letter * (150 if letter == "a" else 100)
     deep = tmp_path / "in" / part / part
     save_nifti(deep / "c.nii", small_volume())
-    (study,) = unfinished_studies(find_studies(tmp_path / "in", take_all=True), tmp_path / "out", resume=False)
-    with pytest.raises(StudyError, match=r"c\.nii: its folders' names are too long to name results"):
-        load_study(study)
+    (scan,) = unfinished_scans(find_scans(tmp_path / "in", take_all=True), tmp_path / "out", resume=False)
+    with pytest.raises(ScanError, match=r"c\.nii: its folders' names are too long to name results"):
+        load_scan(scan)
 
 
 @pytest.mark.parametrize("resume", [False, True])
 def test_nothing_but_results_is_ever_replaced(tmp_path, resume):
-    """A folder named by its series' UID, as archives export them, is the study itself."""
+    """A folder named by its series' UID, as archives export them, is the scan itself."""
     for name in ("folder", "file"):
-        studies = [Study(name, tmp_path / name, "1.2.3")]
+        scans = [Scan(name, tmp_path / name, "1.2.3")]
         (tmp_path / "folder").mkdir(exist_ok=True)
         (tmp_path / "file").touch()
-        (study,) = unfinished_studies(studies, tmp_path, resume=resume)
-        with pytest.raises(StudyError, match=f"{name}: is there already and holds no results of this program"):
-            load_study(study)
+        (scan,) = unfinished_scans(scans, tmp_path, resume=resume)
+        with pytest.raises(ScanError, match=f"{name}: is there already and holds no results of this program"):
+            load_scan(scan)
 
 
-def test_results_are_not_scored_as_studies(tmp_path):
+def test_results_are_not_scored_as_scans(tmp_path):
     save_nifti(tmp_path / "out/a/anomaly_map.nii.gz", small_volume())
     (tmp_path / "out/a/result.json").write_text('{"input": {}}')
     for output in ("out", "other"):
-        with pytest.raises(StudyError, match="is a result of an earlier run"):
-            unfinished_studies(find_studies(tmp_path, take_all=True), tmp_path / output, resume=False)
+        with pytest.raises(ScanError, match="is a result of an earlier run"):
+            unfinished_scans(find_scans(tmp_path, take_all=True), tmp_path / output, resume=False)
 
 
 @pytest.mark.parametrize(
@@ -310,8 +308,8 @@ def test_nrrd_that_is_no_grey_volume_is_refused(tmp_path, shape, is_vector, foun
     itk = pytest.importorskip("itk")
     path = tmp_path / "scan.nrrd"
     itk.imwrite(itk.image_from_array(np.zeros(shape, np.uint8), is_vector=is_vector), str(path))
-    with pytest.raises(StudyError, match=f"scan.nrrd: must hold one 3-D volume of grey values, got {re.escape(found)}"):
-        load_study(*find_studies(path))
+    with pytest.raises(ScanError, match=f"scan.nrrd: must hold one 3-D volume of grey values, got {re.escape(found)}"):
+        load_scan(*find_scans(path))
 
 
 @pytest.mark.parametrize(
@@ -336,7 +334,7 @@ def test_a_volume_without_a_space_of_the_patient_is_announced(tmp_path, name, li
         header = b"ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\n" + line
         header += b"DimSize = 5 4 3\nElementType = MET_SHORT\nElementDataFile = LOCAL\n"
     (tmp_path / name).write_bytes(header + bytes(2 * 60))
-    volume = load_study(*find_studies(tmp_path / name))
+    volume = load_scan(*find_scans(tmp_path / name))
     assert volume.orientation_is_known == is_known
     told = ("The file names no space of the patient: left and right cannot be told apart.",)
     assert volume.notes == (() if is_known else told)
@@ -346,8 +344,8 @@ def test_a_header_that_names_no_file_of_voxels_is_told(tmp_path):
     pytest.importorskip("itk")
     header = "ObjectType = Image\nNDims = 3\nDimSize = 5 4 3\nElementType = MET_SHORT\nElementDataFile = \n"
     (tmp_path / "scan.mhd").write_text(header)
-    with pytest.raises(StudyError, match=r"scan\.mhd: cannot be read"):
-        load_study(*find_studies(tmp_path / "scan.mhd"))
+    with pytest.raises(ScanError, match=r"scan\.mhd: cannot be read"):
+        load_scan(*find_scans(tmp_path / "scan.mhd"))
 
 
 @pytest.mark.parametrize("resume", [False, True])
@@ -361,9 +359,9 @@ def test_a_header_whose_voxels_are_in_several_files_is_refused(tmp_path, resume)
     (tmp_path / "out/scan").mkdir(parents=True)
     (tmp_path / "out/scan/result.json").write_text('{"input": {}}')
     for output in ("out", "free"):
-        (study,) = unfinished_studies(find_studies(tmp_path / "scan.mhd"), tmp_path / output, resume=resume)
-        with pytest.raises(StudyError, match=r"scan\.mhd: its voxels are in several files; save it as one"):
-            load_study(study)
+        (scan,) = unfinished_scans(find_scans(tmp_path / "scan.mhd"), tmp_path / output, resume=resume)
+        with pytest.raises(ScanError, match=r"scan\.mhd: its voxels are in several files; save it as one"):
+            load_scan(scan)
 
 
 def test_damaged_and_not_finite_nrrd_are_refused(tmp_path):
@@ -372,34 +370,34 @@ def test_damaged_and_not_finite_nrrd_are_refused(tmp_path):
     path = tmp_path / "scan.nrrd"
     itk.imwrite(itk.image_from_array(values), str(path))
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(StudyError, match=r"scan\.nrrd: cannot be read"):
-        load_study(*find_studies(path))
+    with pytest.raises(ScanError, match=r"scan\.nrrd: cannot be read"):
+        load_scan(*find_scans(path))
     values[1, 2, 3] = np.nan
     itk.imwrite(itk.image_from_array(values), str(path))
-    with pytest.raises(StudyError, match="holds NaN or infinite values"):
-        load_study(*find_studies(path))
+    with pytest.raises(ScanError, match="holds NaN or infinite values"):
+        load_scan(*find_scans(path))
 
 
 def test_a_volume_index_is_for_4d_files_alone(tmp_path):
     write_series(tmp_path / "in", kind="single_slice")
-    (study,) = find_studies(tmp_path / "in")
-    assert load_study(study, volume_index=0).values.shape == (48, 64, 1)
-    with pytest.raises(StudyError, match="has no volume 2; only a 4-D NIfTI file has more than volume 0"):
-        load_study(study, volume_index=2)
+    (scan,) = find_scans(tmp_path / "in")
+    assert load_scan(scan, volume_index=0).values.shape == (48, 64, 1)
+    with pytest.raises(ScanError, match="has no volume 2; only a 4-D NIfTI file has more than volume 0"):
+        load_scan(scan, volume_index=2)
 
 
 def test_the_checksum_tells_contents_apart_and_not_names(tmp_path):
     one = save_nifti(tmp_path / "1.nii", small_volume())
     shutil.copy(one, tmp_path / "2.nii")
     save_nifti(tmp_path / "3.nii", small_volume(seed=1))
-    one, two, three = (load_study(study).checksum for study in find_studies(tmp_path, take_all=True))
+    one, two, three = (load_scan(scan).checksum for scan in find_scans(tmp_path, take_all=True))
     assert one == two != three
     assert len(one) == 64
 
 
 def test_values_and_affine_of_a_series_are_ras(tmp_path):
     phantom = write_series(tmp_path / "in", kind="shuffled")
-    volume = load_study(*find_studies(Path(tmp_path / "in")))
+    volume = load_scan(*find_scans(Path(tmp_path / "in")))
     index = np.round(np.linalg.inv(volume.affine) @ [*(phantom.lesion_center * [-1, -1, 1]), 1])[:3].astype(int)
     assert volume.values[tuple(index)] == 300
     assert volume.values.dtype == np.float32
@@ -408,8 +406,8 @@ def test_values_and_affine_of_a_series_are_ras(tmp_path):
 
 def test_a_folder_that_is_named_like_a_volume_file_is_a_folder(tmp_path):
     phantom = write_series(tmp_path / "scan.nii")
-    assert [study.series_uid for study in find_studies(tmp_path / "scan.nii")] == [phantom.series_uid]
-    assert [study.series_uid for study in find_studies(tmp_path, take_all=True)] == [phantom.series_uid]
+    assert [scan.series_uid for scan in find_scans(tmp_path / "scan.nii")] == [phantom.series_uid]
+    assert [scan.series_uid for scan in find_scans(tmp_path, take_all=True)] == [phantom.series_uid]
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
@@ -424,9 +422,9 @@ def test_one_bad_series_or_folder_of_an_export_does_not_cost_the_others(tmp_path
         file.write_bytes(b"")
     (tmp_path / "README.txt").write_text("an export")
     (tmp_path / "DONE").touch()
-    studies = find_studies(tmp_path, take_all=True)
-    assert [study.series_uid for study in studies if not study.problem] == [good.series_uid]
-    told = sorted(study.problem for study in studies if study.problem)
+    scans = find_scans(tmp_path, take_all=True)
+    assert [scan.series_uid for scan in scans if not scan.problem] == [good.series_uid]
+    told = sorted(scan.problem for scan in scans if scan.problem)
     assert len(told) == 2
     assert "empty/image001.dcm: the file is empty (and 23 more files cannot be used)" in told[0]
     assert "odd: a SeriesInstanceUID is at most 64 digits" in told[1]
@@ -436,8 +434,8 @@ def test_a_folder_without_a_scan_named_like_two_files_hides_them_not(tmp_path):
     (tmp_path / "case").mkdir()
     for ending in ("nii", "nii.gz"):
         save_nifti(tmp_path / f"case.{ending}", small_volume())
-    doubled, nothing = find_studies(tmp_path, take_all=True)
-    assert "holds the study case, as does" in str(doubled.problem)
+    doubled, nothing = find_scans(tmp_path, take_all=True)
+    assert "holds the scan case, as does" in str(doubled.problem)
     assert "no image series" in str(nothing.problem)
 
 
@@ -445,13 +443,13 @@ def test_a_folder_without_a_scan_named_like_two_files_hides_them_not(tmp_path):
 def test_a_result_of_another_program_is_never_replaced(tmp_path, content):
     (tmp_path / "out/a").mkdir(parents=True)
     (tmp_path / "out/a/result.json").write_text(content)
-    studies = find_studies(save_nifti(tmp_path / "a.nii", small_volume()))
+    scans = find_scans(save_nifti(tmp_path / "a.nii", small_volume()))
     for resume in (False, True):
-        (study,) = unfinished_studies(studies, tmp_path / "out", resume=resume)
-        assert "holds no results of this program" in str(study.problem)
+        (scan,) = unfinished_scans(scans, tmp_path / "out", resume=resume)
+        assert "holds no results of this program" in str(scan.problem)
 
 
 def test_a_pipe_is_no_file(tmp_path):
     phantom = write_series(tmp_path / "in")
     os.mkfifo(tmp_path / "in/pipe")
-    assert [study.series_uid for study in find_studies(tmp_path / "in")] == [phantom.series_uid]
+    assert [scan.series_uid for scan in find_scans(tmp_path / "in")] == [phantom.series_uid]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from study_runs import windowed
+from scan_runs import windowed
 
 from bpfl_med.transforms import PercentileIntensity, WindowIntensity
 

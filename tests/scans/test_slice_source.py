@@ -5,10 +5,10 @@ from __future__ import annotations
 import nibabel as nib
 import pydicom
 import pytest
-from study_runs import predict, result_of, save_nifti, small_volume
+from scan_runs import predict, result_of, save_nifti, small_volume
 
-from bpfl_med.data.studies import find_studies
-from bpfl_med.data.study_volume import load_study
+from bpfl_med.data.scan_volume import load_scan
+from bpfl_med.data.scans import find_scans
 from bpfl_med.demo.dicom_phantoms import write_series
 from bpfl_med.figures import slice_picture
 from bpfl_med.inferers import VolumeInferer
@@ -36,7 +36,7 @@ def test_instance_numbers_are_those_of_the_files(tmp_path, capsys, kind):
 
 def test_a_frame_is_named_by_its_number_in_the_file(tmp_path):
     write_series(tmp_path / "in", kind="enhanced_ct")
-    volume = load_study(*find_studies(tmp_path / "in"))
+    volume = load_scan(*find_scans(tmp_path / "in"))
     plane = SlicePlane.of_plane("acquired", volume.affine)
     assert volume.series is not None
     assert spoken_source(volume, plane, 7) == f"frame {volume.series.frame_numbers[7]}"
@@ -52,7 +52,7 @@ def test_a_series_without_numbers_is_read_and_its_slices_have_none(tmp_path, num
         else:
             dataset.InstanceNumber = number
         dataset.save_as(file)
-    volume = load_study(*find_studies(tmp_path / "in"))
+    volume = load_scan(*find_scans(tmp_path / "in"))
     plane = SlicePlane.of_plane("acquired", volume.affine)
     assert slice_source(volume, plane, 3)["instance_number"] is None
     assert spoken_source(volume, plane, 3) == ""
@@ -60,9 +60,9 @@ def test_a_series_without_numbers_is_read_and_its_slices_have_none(tmp_path, num
 
 def test_other_planes_and_volume_files_have_no_stored_images(tmp_path):
     write_series(tmp_path / "in", kind="axial")
-    volume = load_study(*find_studies(tmp_path / "in"))
+    volume = load_scan(*find_scans(tmp_path / "in"))
     assert slice_source(volume, SlicePlane.of_plane("coronal", volume.affine), 3) == {}
-    nifti = load_study(*find_studies(save_nifti(tmp_path / "a.nii", small_volume())))
+    nifti = load_scan(*find_scans(save_nifti(tmp_path / "a.nii", small_volume())))
     assert spoken_source(nifti, SlicePlane.of_plane("axial", nifti.affine), 1) == ""
 
 
@@ -70,10 +70,10 @@ def test_the_picture_tells_number_and_sides_where_they_are_known(tmp_path, monke
     drawn = []
     monkeypatch.setattr(slice_picture, "panels_picture", lambda *_, **told: drawn.append(told))
     write_series(tmp_path / "in", kind="axial")
-    studies = [tmp_path / "in", save_nifti(tmp_path / "a.nii", small_volume()), tmp_path / "unknown.nii"]
+    scans = [tmp_path / "in", save_nifti(tmp_path / "a.nii", small_volume()), tmp_path / "unknown.nii"]
     nib.save(nib.Nifti1Image(small_volume(), None), tmp_path / "unknown.nii")  # neither sform nor qform
-    for study in studies:
-        volume = load_study(*find_studies(study))
+    for scan in scans:
+        volume = load_scan(*find_scans(scan))
         inferer = VolumeInferer(WindowIntensity([(40, 80)]), plane="axial", batch_size=4, device="cpu")
         prediction = inferer(volume, IntensityNetwork(), class_name="brain")
         slice_picture.slice_picture(volume, prediction, 2, threshold=0.5, class_name="brain", notice=None)

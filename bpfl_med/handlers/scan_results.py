@@ -1,4 +1,4 @@
-"""Turn the prediction of a study into a folder of results that is there whole or not at all."""
+"""Turn the prediction of a scan into a folder of results that is there whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from ignite.engine import Engine, Events
 
-from bpfl_med.data.studies import Study
-from bpfl_med.data.study_failure import failure_sentence
-from bpfl_med.data.study_volume import StudyVolume
+from bpfl_med.data.scan_failure import failure_sentence
+from bpfl_med.data.scan_volume import ScanVolume
+from bpfl_med.data.scans import Scan
 from bpfl_med.dicom.algorithm import Algorithm
 from bpfl_med.dicom.source_images import read_source_images
 from bpfl_med.files.atomic import check_writable, remove_unfinished, replaced_folder, write_json
@@ -30,8 +30,8 @@ from bpfl_med.workflow.map_threshold import parse_threshold
 
 
 @dataclass(eq=False)
-class StudyResult:
-    """All that a writer needs to know of a scored study.
+class ScanResult:
+    """All that a writer needs to know of a scored scan.
 
     Attributes:
         volume: the scan.
@@ -46,7 +46,7 @@ class StudyResult:
         omitted: files that were left out, and why.
     """
 
-    volume: StudyVolume
+    volume: ScanVolume
     prediction: VolumePrediction
     mask: np.ndarray
     threshold: float
@@ -60,26 +60,26 @@ class StudyResult:
 
 logger = logging.getLogger(__name__)
 
-_OF_ONE_RUN = ("black_and_white", "computed_by")  # of the study, and of the machine, which rounds in its own way
+_OF_ONE_RUN = ("black_and_white", "computed_by")  # of the scan, and of the machine, which rounds in its own way
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
-StudyWriter = Callable[[Path, StudyResult], None]
-"""Writes files of one kind into a study's folder."""
+ScanWriter = Callable[[Path, ScanResult], None]
+"""Writes files of one kind into a scan's folder."""
 
 
-class StudyResults:
-    """Write one folder a study, with `result.json` and what the writers add.
+class ScanResults:
+    """Write one folder a scan, with `result.json` and what the writers add.
 
     A folder appears under its final name only when all is written, so a run may be killed at any moment. `result.json`
     holds UIDs, checksums, settings and scores, and no path, name or date of the input. The engine's `state.result` is
-    what was written of the last study; None if nothing was.
+    what was written of the last scan; None if nothing was.
 
     Args:
-        output_dir: the folder of all studies' folders.
+        output_dir: the folder of all scans' folders.
         writers: of overlays, DICOM objects and pictures, in the order in which they write; the `settings` of one that
             has them go to `result.json`.
         network: `provenance` of the network.
-        settings: `VolumeInferer.settings`, and how studies are read.
+        settings: `VolumeInferer.settings`, and how scans are read.
         threshold: of the mask: a number, a percentile of the map over the slices that are not empty ("p99.5"), or
             "checkpoint" for the one that the training stored.
         stored_threshold: that one, or None.
@@ -93,7 +93,7 @@ class StudyResults:
         self,
         output_dir: str | Path,
         *,
-        writers: Sequence[StudyWriter],
+        writers: Sequence[ScanWriter],
         network: Mapping[str, Any],
         settings: Mapping[str, Any],
         threshold: float | str,
@@ -109,19 +109,19 @@ class StudyResults:
         self.threshold_setting = value if is_given_as_number else threshold  # "0.5" of a command line is 0.5, too
         self.class_name = class_name
 
-    def check_kept(self, studies: Iterable[Study], unfinished: Iterable[Study]) -> None:
+    def check_kept(self, scans: Iterable[Scan], unfinished: Iterable[Scan]) -> None:
         """Make sure that the results which a resumed run keeps are of its own network and settings.
 
         Args:
-            studies: all of them.
+            scans: all of them.
             unfinished: those that are scored in this run.
 
         Raises:
             ValueError: if the results of another were made in another way; the text names the difference.
         """
-        scored = {study.name for study in unfinished}
-        for study in (study for study in studies if study.name not in scored):
-            path = self.output_dir / study.name / "result.json"
+        scored = {scan.name for scan in unfinished}
+        for scan in (scan for scan in scans if scan.name not in scored):
+            path = self.output_dir / scan.name / "result.json"
             if different := self._differences(path):
                 raise ValueError(
                     f"{path} was made with other settings ({different}); resume with those, or choose "
@@ -139,7 +139,7 @@ class StudyResults:
         return different_settings(now, then)
 
     def _way(self) -> dict[str, dict[str, Any]]:
-        """Give what all studies of a run share: the settings, with the writers and theirs, and the network."""
+        """Give what all scans of a run share: the settings, with the writers and theirs, and the network."""
         return {
             "settings": {
                 "class_name": self.class_name,
@@ -151,15 +151,15 @@ class StudyResults:
         }
 
     def attach(self, engine: Engine) -> None:
-        """Register with a `StudyEvaluator`, whose output is a `StudyVolume` and a `VolumePrediction`."""
+        """Register with a `ScanEvaluator`, whose output is a `ScanVolume` and a `VolumePrediction`."""
         engine.add_event_handler(Events.STARTED, lambda: remove_unfinished(self.output_dir))
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._write_or_report)
 
     def _write_or_report(self, engine: Engine) -> None:
-        """Let a study whose tags a writer cannot use be a failure of its own, and a lost folder the end of the run."""
-        volume: StudyVolume = engine.state.output["image"]
+        """Let a scan whose tags a writer cannot use be a failure of its own, and a lost folder the end of the run."""
+        volume: ScanVolume = engine.state.output["image"]
         prediction: VolumePrediction | None = engine.state.output["pred"]
-        if prediction is None:  # the study could not be read or scored
+        if prediction is None:  # the scan could not be read or scored
             return
         try:
             engine.state.result = self._write(volume, prediction)
@@ -169,10 +169,10 @@ class StudyResults:
             if not engine.keep_going:
                 raise
             what = "its results cannot be written"
-            engine.tell_failure(failure_sentence(error, volume.study.path, what))
+            engine.tell_failure(failure_sentence(error, volume.scan.path, what))
 
     def _refuse_lost_folder(self, error: OSError) -> None:
-        """Raise if no later study could be written either, because there is no room or the folder is closed to us."""
+        """Raise if no later scan could be written either, because there is no room or the folder is closed to us."""
         while error.errno is None and isinstance(error.__cause__, OSError):  # as pydicom wraps it
             error = error.__cause__
         if error.errno in _FULL:
@@ -182,7 +182,7 @@ class StudyResults:
             ) from error
         check_writable(self.output_dir)
 
-    def _write(self, volume: StudyVolume, prediction: VolumePrediction) -> StudyResult:
+    def _write(self, volume: ScanVolume, prediction: VolumePrediction) -> ScanResult:
         threshold = self._threshold_of(prediction)
         own = ("n_samples", "seed", "stage", "ensemble", "notice")
         parameters: dict[str, str | float] = {
@@ -191,7 +191,7 @@ class StudyResults:
             **{key: json.dumps(value) for key, value in self.settings.items()},
             **{key: self.network[key] for key in own if self.network.get(key) is not None},
         }
-        result = StudyResult(
+        result = ScanResult(
             volume,
             prediction,
             prediction.anomaly_map >= threshold,
@@ -200,10 +200,10 @@ class StudyResults:
             Algorithm(self._algorithm_name(), __version__, self.network["checksum"], parameters),
             self.network["caution"],
             self.network["notice"],
-            self._differences(self.output_dir / volume.study.name / "result.json"),
+            self._differences(self.output_dir / volume.scan.name / "result.json"),
         )
         seconds = {"read": volume.load_seconds, "score": prediction.seconds}
-        with replaced_folder(self.output_dir / volume.study.name) as folder:
+        with replaced_folder(self.output_dir / volume.scan.name) as folder:
             for writer in self.writers:
                 started = time.perf_counter()
                 writer(folder, result)
@@ -211,7 +211,7 @@ class StudyResults:
             _tell_unusable_attributes(folder, result)
             record = self._record(result, folder, seconds)
             write_json(folder / "result.json", record)
-        logger.info("%s: %s", self.output_dir / volume.study.name, spoken_result(result))
+        logger.info("%s: %s", self.output_dir / volume.scan.name, spoken_result(result))
         return result
 
     def _algorithm_name(self) -> str:
@@ -225,7 +225,7 @@ class StudyResults:
         scored = prediction.plane.pictures(prediction.anomaly_map)[prediction.ranking]
         return float(np.percentile(scored, value, overwrite_input=True)) if scored.size else 1.0
 
-    def _record(self, result: StudyResult, folder: Path, seconds: Mapping[str, float]) -> dict[str, Any]:
+    def _record(self, result: ScanResult, folder: Path, seconds: Mapping[str, float]) -> dict[str, Any]:
         volume, prediction, plane = result.volume, result.prediction, result.prediction.plane
         voxel_mm3 = float(abs(np.linalg.det(volume.affine[:3, :3])))
         n_voxels = int(result.mask.sum())
@@ -260,8 +260,8 @@ class StudyResults:
         }
 
 
-def spoken_result(result: StudyResult) -> str:
-    """Give a line on what was written of a study: score, slices to look at, and what was left out or replaced."""
+def spoken_result(result: ScanResult) -> str:
+    """Give a line on what was written of a scan: score, slices to look at, and what was left out or replaced."""
     volume, prediction = result.volume, result.prediction
     sources = {i: spoken_source(volume, prediction.plane, i) for i in prediction.ranking[:3]}
     slices = ", ".join(f"{i} ({source})" if source else str(i) for i, source in sources.items()) or "none"
@@ -275,14 +275,14 @@ def spoken_result(result: StudyResult) -> str:
     return f"{score}, slices to look at (from 0): {slices}{caution}{omitted}{replaced}"
 
 
-def _tell_unusable_attributes(folder: Path, result: StudyResult) -> None:
+def _tell_unusable_attributes(folder: Path, result: ScanResult) -> None:
     """Say what of patient and study DICOM objects lack: an archive may not find the patient without it."""
     if result.volume.series is not None and any(folder.rglob("*.dcm")):
         for keyword in read_source_images(result.volume.series).patient_study.left_out:
             result.omitted[f"{keyword} in DICOM objects"] = "its value in the scan is against the standard"
 
 
-def _input_record(volume: StudyVolume) -> dict[str, Any]:
+def _input_record(volume: ScanVolume) -> dict[str, Any]:
     record: dict[str, Any] = {
         "kind": "volume file" if volume.series is None else "DICOM series",
         "sha256": volume.checksum,
@@ -295,6 +295,6 @@ def _input_record(volume: StudyVolume) -> dict[str, Any]:
             "series_uid": volume.series.series_uid,
             "frame_of_reference_uid": volume.series.frame_of_reference_uid,
             "modality": volume.modality,
-            "n_images": volume.study.n_images,
+            "n_images": volume.scan.n_images,
         }
     return record

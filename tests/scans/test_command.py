@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
-from study_runs import (
+from scan_runs import (
     BRAIN,
     NIFTI_FILES,
     Result,
@@ -57,10 +57,10 @@ DICOM = {
 def refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., None]:
     """Run the command and see that it ends with code 2, one line that matches, and no file."""
 
-    def check(study: Path, pattern: str, *options: object, output: Path | None = None, **settings: str) -> None:
+    def check(scan: Path, pattern: str, *options: object, output: Path | None = None, **settings: str) -> None:
         out = output or tmp_path / "out"
         capfd.readouterr()
-        assert predict(study, out, *options, **settings) == 2
+        assert predict(scan, out, *options, **settings) == 2
         said = capfd.readouterr()
         assert re.fullmatch(rf"bpfl-med: (\S*{pattern}.*)\n", said.err), said.err
         assert said.out == ""
@@ -143,7 +143,7 @@ def test_processes_that_would_all_do_the_work_are_refused(tmp_path, refused, mon
     monkeypatch.setenv("WORLD_SIZE", "2")
     refused(
         save_nifti(tmp_path / "a.nii", small_volume()),
-        "2 processes were started, and each would score all studies; start one for each",
+        "2 processes were started, and each would score all scans; start one for each",
     )
 
 
@@ -165,16 +165,16 @@ def test_windows_are_for_ct_and_percentiles_for_the_rest(tmp_path, refused):
 
 
 def test_an_output_folder_that_cannot_be_written_is_refused(tmp_path, refused):
-    study = save_nifti(tmp_path / "a.nii", small_volume())
-    before = study.read_bytes()
-    refused(study, r"Nothing can be written to \S+/a\.nii ", output=study)
-    refused(study, r"Nothing can be written to \S+/a\.nii/out ", output=study / "out")
-    assert study.read_bytes() == before
+    scan = save_nifti(tmp_path / "a.nii", small_volume())
+    before = scan.read_bytes()
+    refused(scan, r"Nothing can be written to \S+/a\.nii ", output=scan)
+    refused(scan, r"Nothing can be written to \S+/a\.nii/out ", output=scan / "out")
+    assert scan.read_bytes() == before
     if os.geteuid() == 0:
         pytest.skip("root can write everywhere")
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o500)
-    refused(study, r"Nothing can be written to \S+/locked/out ", output=locked / "out")
+    refused(scan, r"Nothing can be written to \S+/locked/out ", output=locked / "out")
 
 
 def test_a_series_is_picked_by_its_uid(tmp_path, capfd):
@@ -199,10 +199,10 @@ def test_what_a_dicom_object_lacks_of_the_patient_is_said(tmp_path, capfd):
     assert f"; without AccessionNumber in DICOM objects: {reason}" in capfd.readouterr().out
     assert result_of(tmp_path / "out").record["omitted"] == {"AccessionNumber in DICOM objects": reason}
     assert predict(tmp_path / "in", tmp_path / "out", "--resume") == 0
-    assert capfd.readouterr().out == f"{tmp_path / 'out'}: 1 of 1 studies have results already\n"
+    assert capfd.readouterr().out == f"{tmp_path / 'out'}: 1 of 1 scans have results already\n"
 
 
-def test_all_studies_are_scored_and_a_bad_one_is_one_line(tmp_path, capfd):
+def test_all_scans_are_scored_and_a_bad_one_is_one_line(tmp_path, capfd):
     for name, seed in [("a", 0), ("c", 1)]:
         save_nifti(tmp_path / f"in/{name}.nii.gz", small_volume(seed=seed))
     write_truncated(tmp_path / "in/b.nii.gz")
@@ -215,9 +215,9 @@ def test_all_studies_are_scored_and_a_bad_one_is_one_line(tmp_path, capfd):
     assert re.match(r"bpfl-med: \S+/in/d/image001\.dcm.*: no PixelSpacing", second)
     names = {"a", "c", phantom.series_uid}
     first, *results, last = said.out.splitlines()
-    assert first == f"{tmp_path}/in: looking for studies ..."
+    assert first == f"{tmp_path}/in: looking for scans ..."
     assert {Path(line.split(": ")[0]).name for line in results} == names
-    assert last == f"{tmp_path}/out: 3 of 5 studies have results, 2 could not be used"
+    assert last == f"{tmp_path}/out: 3 of 5 scans have results, 2 could not be used"
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
     for name, seed in [("a", 0), ("c", 1)]:
         result = Result(tmp_path / "out" / name)
@@ -259,10 +259,10 @@ def test_progress_is_shown_where_standard_error_is_a_terminal(tmp_path):
 
 
 def test_thresholds(tmp_path):
-    study = save_nifti(tmp_path / "a.nii", small_volume((20, 30, 5)))
+    scan = save_nifti(tmp_path / "a.nii", small_volume((20, 30, 5)))
     for option, expected in [("0.25", 0.25), ("p90", None), ("0", 0.0), ("1", 1.0)]:
         out = tmp_path / f"out {option}"
-        assert predict(study, out, "--threshold", option) == 0
+        assert predict(scan, out, "--threshold", option) == 0
         result = result_of(out)
         anomaly_map, mask = result.array("anomaly_map"), result.array("mask")
         threshold = result.record["mask"]["threshold"]
@@ -275,8 +275,8 @@ def test_thresholds(tmp_path):
 def test_a_percentile_counts_slices_that_are_not_empty(tmp_path):
     values = small_volume((20, 30, 8))
     values[:, :, 2:] = -1000
-    study = save_nifti(tmp_path / "a.nii", values)
-    assert predict(study, tmp_path / "out", "--threshold", "p90") == 0
+    scan = save_nifti(tmp_path / "a.nii", values)
+    assert predict(scan, tmp_path / "out", "--threshold", "p90") == 0
     result = result_of(tmp_path / "out")
     expected = np.percentile(windowed(values[:, :, :2], *BRAIN), 90)
     assert result.record["mask"]["threshold"] == pytest.approx(expected, abs=1e-6)
@@ -347,12 +347,12 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, s
     options = ["--class-name", "brain", "--modality", "ct-brain", "--backbone", "intensity"]
     started = {
         name: subprocess.Popen(
-            [sys.executable, "-m", "bpfl_med.cli", "predict", root / study, "-o", root / f"out {name}", *options],
+            [sys.executable, "-m", "bpfl_med.cli", "predict", root / scan, "-o", root / f"out {name}", *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for name, study in [("good", "good"), ("cut", "cut"), ("sheared", "sheared.nii.gz")]
+        for name, scan in [("good", "good"), ("cut", "cut"), ("sheared", "sheared.nii.gz")]
     }
     said = {name: process.communicate(timeout=300) for name, process in started.items()}
     return {name: (started[name].returncode, *said[name], root / f"out {name}") for name in started}
@@ -380,7 +380,7 @@ def test_the_program_says_one_line_when_input_cannot_be_read(programs):
 
 
 @pytest.mark.parametrize("place", ["in", "in/results"])
-def test_results_do_not_go_among_the_studies(tmp_path, refused, place):
+def test_results_do_not_go_among_the_scans(tmp_path, refused, place):
     save_nifti(tmp_path / "in/a.nii", small_volume())
     pattern = f"{place}: lies in {tmp_path}/in, where the input is; choose an output folder beside it"
     refused(tmp_path / "in", f".*/{pattern}", output=tmp_path / place)
@@ -401,15 +401,15 @@ def test_nothing_of_the_users_is_replaced(tmp_path, refused, uid_folder):
     else:
         place.write_text("mine")
     before = sorted(place.parent.rglob("*"))
-    study = place if uid_folder == "source" else tmp_path / "in"
-    refused(study, rf"{phantom.series_uid}: is there already and holds no results", output=place.parent)
+    scan = place if uid_folder == "source" else tmp_path / "in"
+    refused(scan, rf"{phantom.series_uid}: is there already and holds no results", output=place.parent)
     assert sorted(place.parent.rglob("*")) == before
 
 
 @pytest.mark.parametrize("option", ["--class-name", "--prompts-file"])
 def test_signs_that_a_config_would_read_are_refused(tmp_path, refused, option):
-    study = save_nifti(tmp_path / "a.nii", small_volume())
-    refused(study, "[a-z_]+ must not begin with \\$, @ or % nor hold #", option, "a#b")
+    scan = save_nifti(tmp_path / "a.nii", small_volume())
+    refused(scan, "[a-z_]+ must not begin with \\$, @ or % nor hold #", option, "a#b")
 
 
 def test_weights_of_the_demonstration_are_said_in_every_file(tmp_path):
@@ -433,6 +433,6 @@ def test_weights_of_the_demonstration_are_said_in_every_file(tmp_path):
     ],
 )
 def test_options_reach_the_network(tmp_path, option, value, part, setting):
-    study = save_nifti(tmp_path / "a.nii", small_volume())
-    assert predict(study, tmp_path / "out", option, value, backbone="demo") == 0
+    scan = save_nifti(tmp_path / "a.nii", small_volume())
+    assert predict(scan, tmp_path / "out", option, value, backbone="demo") == 0
     assert result_of(tmp_path / "out").record[part][setting] == value

@@ -1,4 +1,4 @@
-"""The files that a scored study can give: NIfTI overlays, DICOM objects, a contact sheet."""
+"""The files that a scored scan can give: NIfTI overlays, DICOM objects, a contact sheet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bpfl_med.dicom.segmentation import SegmentationType, write_segmentation
 from bpfl_med.dicom.terms import ANATOMIC_REGIONS
 from bpfl_med.figures.slice_picture import slice_picture
 from bpfl_med.files.atomic import replaced_file
-from bpfl_med.handlers.study_results import StudyResult
+from bpfl_med.handlers.scan_results import ScanResult
 from bpfl_med.slice_plane import first_apart
 from bpfl_med.transforms.intensity import Intensity
 
@@ -28,8 +28,8 @@ class NiftiOverlays:
     They are left out where no single affine is true, because a NIfTI file could then only lie.
     """
 
-    def __call__(self, folder: Path, result: StudyResult) -> None:
-        """Write the files of one study."""
+    def __call__(self, folder: Path, result: ScanResult) -> None:
+        """Write the files of one scan."""
         arrays = {
             "anomaly_map.nii.gz": result.prediction.anomaly_map,
             "uncertainty.nii.gz": result.prediction.uncertainty,
@@ -59,8 +59,8 @@ class DicomSegmentation:
         """What a report must say of it."""
         return {"segmentation_type": self.segmentation_type}
 
-    def __call__(self, folder: Path, result: StudyResult) -> None:
-        """Write the file of one study."""
+    def __call__(self, folder: Path, result: ScanResult) -> None:
+        """Write the file of one scan."""
         if result.volume.series is None:
             return
         is_map = self.segmentation_type == "FRACTIONAL"
@@ -79,8 +79,8 @@ class DicomSegmentation:
 class DicomParametricMap:
     """Write the scores of a DICOM series as `anomaly_map.pm.dcm`, float32."""
 
-    def __call__(self, folder: Path, result: StudyResult) -> None:
-        """Write the file of one study."""
+    def __call__(self, folder: Path, result: ScanResult) -> None:
+        """Write the file of one scan."""
         if result.volume.series is None:
             return
         write_parametric_map(
@@ -96,8 +96,8 @@ class DicomParametricMap:
 class DicomSecondaryCapture:
     """Write a colour overlay of a DICOM series to `overlay_dicom/`, for viewers that know no other object."""
 
-    def __call__(self, folder: Path, result: StudyResult) -> None:
-        """Write the files of one study."""
+    def __call__(self, folder: Path, result: ScanResult) -> None:
+        """Write the files of one scan."""
         if result.volume.series is None:
             return
         grey = Intensity.grey(result.volume.values, result.prediction.ranges)
@@ -115,8 +115,8 @@ class DicomSecondaryCapture:
 class DicomReport:
     """Write the volume score of a DICOM series as a structured report, `report.sr.dcm` (TID 1500)."""
 
-    def __call__(self, folder: Path, result: StudyResult) -> None:
-        """Write the file of one study."""
+    def __call__(self, folder: Path, result: ScanResult) -> None:
+        """Write the file of one scan."""
         if result.volume.series is None:
             return
         write_report(
@@ -145,8 +145,8 @@ class ContactSheet:
         """What a report must say of it."""
         return {"n_slices": self.n_slices, "min_distance": self.min_distance}
 
-    def __call__(self, folder: Path, result: StudyResult) -> None:
-        """Write the picture of one study."""
+    def __call__(self, folder: Path, result: ScanResult) -> None:
+        """Write the picture of one scan."""
         gap = self.min_distance / result.prediction.plane.slice_distance(result.volume.affine)
         indices = first_apart(self.n_slices, result.prediction.ranking, gap)
         rows = [
@@ -173,7 +173,7 @@ class ContactSheet:
             sheet.save(partial)
 
 
-def _label(result: StudyResult, what: str) -> str:
+def _label(result: ScanResult, what: str) -> str:
     """Name a segment or map, with the caution before it."""
     return f"{result.caution}: {what}" if result.caution else what
 

@@ -1,4 +1,4 @@
-"""Load a study as a volume."""
+"""Load a scan as a volume."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
-from bpfl_med.data.study_failure import failure_sentence
-from bpfl_med.data.study_volume import load_study
+from bpfl_med.data.scan_failure import failure_sentence
+from bpfl_med.data.scan_volume import load_scan
 
 
-class LoadStudyd(MapTransform):
-    """Replace a `Study` by its `StudyVolume`.
+class LoadScand(MapTransform):
+    """Replace a `Scan` by its `ScanVolume`.
 
     Args:
-        keys: of studies.
+        keys: of scans.
         allow_gaps: accept a DICOM stack in which slices seem to be missing.
         volume_index: which volume of a 4-D NIfTI file, 0-based.
-        keep_going: where a study cannot be read, put the sentence under "failure" instead of raising.
+        keep_going: where a scan cannot be read, put the sentence under "failure" instead of raising.
 
     Raises:
-        StudyError, SeriesError, NiftiError: if a study cannot be read truthfully and `keep_going` is off.
+        ScanError, SeriesError, NiftiError: if a scan cannot be read truthfully and `keep_going` is off.
     """
 
     def __init__(self, keys: KeysCollection, *, allow_gaps: bool, volume_index: int | None, keep_going: bool) -> None:
@@ -32,11 +32,11 @@ class LoadStudyd(MapTransform):
         self.keep_going = keep_going
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Load the study under each key."""
+        """Load the scan under each key."""
         result = dict(data)
         for key in self.key_iterator(result):
             try:
-                result[key] = load_study(result[key], allow_gaps=self.allow_gaps, volume_index=self.volume_index)
+                result[key] = load_scan(result[key], allow_gaps=self.allow_gaps, volume_index=self.volume_index)
             except Exception as error:
                 if not self.keep_going:
                     raise

@@ -1,16 +1,16 @@
-"""What is said of a study that cannot be used."""
+"""What is said of a scan that cannot be used."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from bpfl_med.data.nifti import NiftiError
-from bpfl_med.data.studies import StudyError
+from bpfl_med.data.scans import ScanError
 from bpfl_med.dicom import SeriesError
 from bpfl_med.machine.memory_advice import memory_advice
 
-UNREADABLE = (StudyError, SeriesError, NiftiError)
-"""What is raised for a study that cannot be read or scored truthfully."""
+UNREADABLE = (ScanError, SeriesError, NiftiError)
+"""What is raised for a scan that cannot be read or scored truthfully."""
 
 
 def failure_sentence(error: Exception, path: Path, what: str = "cannot be used") -> str:

@@ -1,4 +1,4 @@
-"""Studies in folders and files: which there are, and which are left to score."""
+"""Scans in folders and files: which there are, and which are left to score."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _LONGEST_NAME = 255  # bytes that file systems allow
 _MANY_SERIES = 16  # below one folder, from which on what their headers say (2.5 kB a slice) is kept until they are read
 
 
-class StudyError(ValueError):
-    """A study that cannot be chosen or read: one sentence with the path and the mend."""
+class ScanError(ValueError):
+    """A scan that cannot be chosen or read: one sentence with the path and the mend."""
 
 
 @dataclass(frozen=True)
-class Study:
+class Scan:
     """One scan that can be loaded: an image series, or a volume in a file.
 
     Attributes:
@@ -44,7 +44,7 @@ class Study:
         series_uid: SeriesInstanceUID of a DICOM series; None for a volume file.
         problem: why it cannot be used, where that is known before it is loaded.
         n_images: slices of a DICOM series when its headers were read; None of a volume file.
-        found: the series, where its headers are kept so that they need not be read again: of a single study, and of one
+        found: the series, where its headers are kept so that they need not be read again: of a single scan, and of one
             among whose files many others lie.
     """
 
@@ -56,13 +56,13 @@ class Study:
     found: FoundSeries | None = field(default=None, compare=False, repr=False)
 
 
-def find_studies(
+def find_scans(
     path: str | Path, *, series_uid: str | None = None, take_all: bool = False, allow_gaps: bool = False
-) -> list[Study]:
-    """List the studies that a path holds, by an explicit rule: the only one, the one with a UID, or all.
+) -> list[Scan]:
+    """List the scans that a path holds, by an explicit rule: the only one, the one with a UID, or all.
 
-    With `take_all` each entry of a folder is searched for itself, so that thousands of studies need little memory; what
-    cannot be used is a study with a `problem`, so that it is reported and does not stop the others.
+    With `take_all` each entry of a folder is searched for itself, so that thousands of scans need little memory; what
+    cannot be used is one with a `problem`, so that it is reported and does not stop the others.
 
     Args:
         path: a NIfTI or NRRD file, a DICOM file, or a folder of such.
@@ -71,32 +71,32 @@ def find_studies(
         allow_gaps: accept a DICOM stack in which slices seem to be missing.
 
     Raises:
-        StudyError: if there is nothing at the path, or more than one study and no rule to choose.
+        ScanError: if there is nothing at the path, or more than one scan and no rule to choose.
         SeriesError: if a DICOM folder holds no image series, or the only one that is taken makes no true volume.
     """
     path = Path(path)
     if not path.exists():
-        raise StudyError(f"{path}: there is no such file or folder")
+        raise ScanError(f"{path}: there is no such file or folder")
     if series_uid is not None and (take_all or is_volume_file(path)):
-        raise StudyError(f"{path}: a series UID picks one of the DICOM series in a folder, not all and no volume file")
+        raise ScanError(f"{path}: a series UID picks one of the DICOM series in a folder, not all and no volume file")
     if path.is_file() and is_volume_file(path):
-        return [Study(stem(path), path, None)]
+        return [Scan(stem(path), path, None)]
     if take_all and path.is_dir():
-        if studies := _without_doubles([s for entry in _search_roots(path) for s in _studies_under(entry, path)]):
-            return studies
-        raise StudyError(f"{path}: there is no study in it; give a folder of volume files or of folders with scans")
+        if scans := _without_doubles([s for entry in _search_roots(path) for s in _scans_under(entry, path)]):
+            return scans
+        raise ScanError(f"{path}: there is no scan in it; give a folder of volume files or of folders with scans")
     files = [] if path.is_file() or series_uid is not None else _volume_files(path)
     if not files:
         found = choose_series(path, series_uid)  # its error lists the series, if there are several
         load_series(found, allow_gaps)  # so that its geometry is refused before weights are loaded
-        return [_series_study(found, path, is_kept=True)]
+        return [_series_scan(found, path, is_kept=True)]
     series = _beside(path)
     if len(files) > 1 or series:
-        raise StudyError(
+        raise ScanError(
             f"{path}: holds {len(files)} volume file(s){series}, the first is {files[0].relative_to(path)}; give one, "
             f"{'a series by its UID (--series), ' if series else ''}or --all"
         )
-    return [Study(stem(files[0]), files[0], None)]
+    return [Scan(stem(files[0]), files[0], None)]
 
 
 def check_output_apart(output_dir: str | Path, path: str | Path) -> None:
@@ -104,44 +104,44 @@ def check_output_apart(output_dir: str | Path, path: str | Path) -> None:
 
     Args:
         output_dir: the folder of results.
-        path: where studies or pictures are looked for.
+        path: where scans or pictures are looked for.
 
     Raises:
-        StudyError: if that is a folder, and the results would go into it.
+        ScanError: if that is a folder, and the results would go into it.
     """
     if Path(path).is_dir() and Path(output_dir).resolve().is_relative_to(Path(path).resolve()):
-        raise StudyError(f"{output_dir}: lies in {path}, where the input is; choose an output folder beside it")
+        raise ScanError(f"{output_dir}: lies in {path}, where the input is; choose an output folder beside it")
 
 
-def unfinished_studies(studies: Iterable[Study], output_dir: str | Path, *, resume: bool) -> list[Study]:
-    """Leave out studies that have results already, if a run is resumed, but for series to which images have come since.
+def unfinished_scans(scans: Iterable[Scan], output_dir: str | Path, *, resume: bool) -> list[Scan]:
+    """Leave out scans that have results already, if a run is resumed, but for series to which images have come since.
 
     A series that has fewer images than its results were made of gets a `problem`.
 
-    Only results of the same study are ever replaced by new ones. A study where something else lies, such as the study
+    Only results of the same scan are ever replaced by new ones. A scan where something else lies, such as the scan
     itself or the results of another file of that name, gets a `problem`.
 
     Raises:
-        StudyError: if one of the studies is a result of an earlier run.
+        ScanError: if one of the scans is a result of an earlier run.
     """
-    studies = list(studies)
+    scans = list(scans)
     output = Path(output_dir).resolve()
     unfinished = []
-    for study in studies:
-        if _result(study.path.parent) is not None:
-            raise StudyError(f"{study.path}: is a result of an earlier run; keep results outside the studies' folder")
-        place = output / study.name
+    for scan in scans:
+        if _result(scan.path.parent) is not None:
+            raise ScanError(f"{scan.path}: is a result of an earlier run; keep results outside the scans' folder")
+        place = output / scan.name
         result = _result(place)
-        problem = study.problem or _problem_of_place(study, place, result, resume=resume)
-        if problem or not (resume and result) or _n_images_then(result) != study.n_images:
-            unfinished.append(replace(study, problem=problem))
-    if len(unfinished) < len(studies):
-        logger.info("%d studies have results already", len(studies) - len(unfinished))
+        problem = scan.problem or _problem_of_place(scan, place, result, resume=resume)
+        if problem or not (resume and result) or _n_images_then(result) != scan.n_images:
+            unfinished.append(replace(scan, problem=problem))
+    if len(unfinished) < len(scans):
+        logger.info("%d scans have results already", len(scans) - len(unfinished))
     return unfinished
 
 
 def _result(place: Path) -> dict[str, Any] | None:
-    """Read the result of a study: None if there is none of this program, and an empty one if it is damaged."""
+    """Read the result of a scan: None if there is none of this program, and an empty one if it is damaged."""
     try:
         result = json.loads((place / "result.json").read_text())
     except OSError:
@@ -151,30 +151,30 @@ def _result(place: Path) -> dict[str, Any] | None:
     return result if isinstance(result, dict) and isinstance(result.get("input"), dict) else None
 
 
-def _problem_of_place(study: Study, place: Path, result: dict[str, Any] | None, *, resume: bool) -> str | None:
-    """Say why the results of a study cannot go to their place; None if it is free, or holds a result of that study."""
-    if len(study.name.encode()) > _LONGEST_NAME:
-        return f"{study.path}: its folders' names are too long to name results; give a folder nearer to it"
+def _problem_of_place(scan: Scan, place: Path, result: dict[str, Any] | None, *, resume: bool) -> str | None:
+    """Say why the results of a scan cannot go to their place; None if it is free, or holds a result of that scan."""
+    if len(scan.name.encode()) > _LONGEST_NAME:
+        return f"{scan.path}: its folders' names are too long to name results; give a folder nearer to it"
     if result is None and place.exists():
         return f"{place}: is there already and holds no results of this program; choose another output folder"
     if not result:
         return None
-    if not is_volume_file(study.path):
-        if resume and (study.n_images or 0) < (_n_images_then(result) or 0):
+    if not is_volume_file(scan.path):
+        if resume and (scan.n_images or 0) < (_n_images_then(result) or 0):
             return (
-                f"{study.path}: series {study.name} has {study.n_images} images, fewer than when it was scored; "
+                f"{scan.path}: series {scan.name} has {scan.n_images} images, fewer than when it was scored; "
                 "copy it from its source again, or run without resume"
             )
         return None
     # Unlike a series, a file has a name that may be that of others, too.
     try:
-        if result["input"].get("sha256") == files_checksum(files_of_volume(study.path)):
+        if result["input"].get("sha256") == files_checksum(files_of_volume(scan.path)):
             return None
     except OSError as error:
-        return f"{study.path}: cannot be read ({error.strerror}); copy it from its source again"
+        return f"{scan.path}: cannot be read ({error.strerror}); copy it from its source again"
     except ValueError as error:
         return str(error)
-    return f"{study.path}: {place} holds the results of another file; choose another output folder"
+    return f"{scan.path}: {place} holds the results of another file; choose another output folder"
 
 
 def _n_images_then(result: dict[str, Any]) -> int | None:
@@ -190,10 +190,10 @@ def _search_roots(path: Path) -> list[Path]:
     return [path] if loose else entries
 
 
-def _studies_under(entry: Path, root: Path) -> list[Study]:
+def _scans_under(entry: Path, root: Path) -> list[Scan]:
     if not entry.is_dir():
-        return [Study(volume_name(entry, root), entry, None)]
-    studies = [Study(volume_name(file, root), file, None) for file in _volume_files(entry)]
+        return [Scan(volume_name(entry, root), entry, None)]
+    scans = [Scan(volume_name(file, root), file, None) for file in _volume_files(entry)]
     problems: list[str] = []
     try:
         series, problems = find_series_and_damage(entry)
@@ -201,35 +201,35 @@ def _studies_under(entry: Path, root: Path) -> list[Study]:
         n_below = Counter(place for folder in folders for place in (folder, *folder.parents))
         for found, folder in zip(series, folders, strict=True):
             try:
-                studies.append(_series_study(found, folder, is_kept=n_below[folder] > _MANY_SERIES))
-            except StudyError as error:
+                scans.append(_series_scan(found, folder, is_kept=n_below[folder] > _MANY_SERIES))
+            except ScanError as error:
                 problems.append(str(error))
     except SeriesError as error:
-        # A folder without any scan is a study that fails when it is loaded, so that it is reported and not dropped.
-        if not (studies and isinstance(error, NoSeriesError)):
+        # A folder without any image is a scan that fails when it is loaded, so that it is reported and not dropped.
+        if not (scans and isinstance(error, NoSeriesError)):
             problems.append(str(error))
-    return studies + [Study(entry.name, entry, None, problem) for problem in problems]
+    return scans + [Scan(entry.name, entry, None, problem) for problem in problems]
 
 
-def _series_study(found: FoundSeries, path: Path, *, is_kept: bool) -> Study:
+def _series_scan(found: FoundSeries, path: Path, *, is_kept: bool) -> Scan:
     uid = found.series_uid
     if len(uid) > 64 or not re.fullmatch(r"[0-9]+(\.[0-9]+)*", uid):  # ".." would be another folder
-        raise StudyError(f"{path}: a SeriesInstanceUID is at most 64 digits and single dots, and this one is not")
-    return Study(uid, path, uid, n_images=len(found.frames), found=found if is_kept else None)
+        raise ScanError(f"{path}: a SeriesInstanceUID is at most 64 digits and single dots, and this one is not")
+    return Scan(uid, path, uid, n_images=len(found.frames), found=found if is_kept else None)
 
 
-def _without_doubles(studies: Sequence[Study]) -> list[Study]:
-    """Use none of several studies of one name: each may be a part of it."""
-    by_name: dict[str, list[Study]] = {}
-    for study in studies:
-        if not study.problem:
-            by_name.setdefault(study.name, []).append(study)
+def _without_doubles(scans: Sequence[Scan]) -> list[Scan]:
+    """Use none of several scans of one name: each may be a part of it."""
+    by_name: dict[str, list[Scan]] = {}
+    for scan in scans:
+        if not scan.problem:
+            by_name.setdefault(scan.name, []).append(scan)
     for first, *others in by_name.values():
         if others:
             more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
-            problem = f"{others[0].path}: holds the study {first.name}, as does {first.path}{more}; give one at a time"
+            problem = f"{others[0].path}: holds the scan {first.name}, as does {first.path}{more}; give one at a time"
             by_name[first.name] = [replace(first, problem=problem)]
-    return [study for group in by_name.values() for study in group] + [study for study in studies if study.problem]
+    return [scan for group in by_name.values() for scan in group] + [scan for scan in scans if scan.problem]
 
 
 def _beside(path: Path) -> str:

@@ -10,12 +10,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from monai.engines.utils import IterationEvents
-from study_runs import save_nifti, windowed
+from scan_runs import save_nifti, windowed
 
-from bpfl_med.data.studies import StudyError, find_studies
-from bpfl_med.data.study_volume import StudyVolume, load_study
+from bpfl_med.data.scan_volume import ScanVolume, load_scan
+from bpfl_med.data.scans import ScanError, find_scans
 from bpfl_med.demo.dicom_phantoms import write_series
-from bpfl_med.engines import StudyEvaluator
+from bpfl_med.engines import ScanEvaluator
 from bpfl_med.inferers import VolumeInferer, VolumePrediction
 from bpfl_med.networks import BayesPFL, IntensityNetwork, Prediction
 from bpfl_med.networks.clip_normalization import CLIP_MEAN, CLIP_STD
@@ -24,19 +24,19 @@ from bpfl_med.transforms import WindowIntensity
 N_SLICES, EMPTY = 9, (0, 5)
 
 
-def infer(volume: StudyVolume, network: BayesPFL | IntensityNetwork, **changes: object) -> VolumePrediction:
+def infer(volume: ScanVolume, network: BayesPFL | IntensityNetwork, **changes: object) -> VolumePrediction:
     settings = {"plane": "axial", "batch_size": 4, "device": torch.device("cpu"), "shared_prompts": 0, **changes}
     return VolumeInferer(WindowIntensity([(40, 80)]), **settings)(volume, network, class_name="brain")
 
 
 @pytest.fixture(scope="module")
-def volume(tmp_path_factory: pytest.TempPathFactory) -> StudyVolume:
+def volume(tmp_path_factory: pytest.TempPathFactory) -> ScanVolume:
     """Nine slices of 40 x 30, two of them air; rows and columns of the pictures run against the voxel axes."""
     values = np.random.default_rng(0).integers(0, 80, (30, 40, N_SLICES)).astype(np.float32)
     values += np.linspace(-30, 30, N_SLICES)
     values[:, :, EMPTY] = -1000
     path = save_nifti(tmp_path_factory.mktemp("volume") / "a.nii", values)
-    return load_study(*find_studies(path))
+    return load_scan(*find_scans(path))
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_a_slice_is_empty_only_if_it_is_black_all_over(tmp_path, bright):
     """One voxel is enough: a small lesion must not be lost."""
     values = np.full((40, 50, 1), -1000, np.float32)
     values[:bright, 0] = 1
-    volume = load_study(*find_studies(save_nifti(tmp_path / "a.nii", values)))
+    volume = load_scan(*find_scans(save_nifti(tmp_path / "a.nii", values)))
     prediction = infer(volume, IntensityNetwork())
     assert prediction.slices[0]["empty"] == (bright == 0)
     np.testing.assert_allclose(prediction.anomaly_map, windowed(values, 0, 80), atol=1e-6)
@@ -149,8 +149,8 @@ def test_shared_prompts_change_what_depends_on_the_image_alone(backbone, volume,
 
 def test_shared_prompts_come_from_the_mean_feature(volume, network):
     """Of a volume whose slices are all the same, they are the prompts of each slice."""
-    same = StudyVolume(
-        volume.study, np.repeat(volume.values[:, :, 3:4], 4, axis=2), volume.affine, None, volume.checksum, ()
+    same = ScanVolume(
+        volume.scan, np.repeat(volume.values[:, :, 3:4], 4, axis=2), volume.affine, None, volume.checksum, ()
     )
     np.testing.assert_allclose(
         infer(same, network, shared_prompts=3).anomaly_map, infer(same, network).anomaly_map, atol=1e-5
@@ -159,7 +159,7 @@ def test_shared_prompts_come_from_the_mean_feature(volume, network):
 
 @pytest.mark.parametrize("shared_prompts", [0, 3])
 def test_a_volume_of_air(volume, network, shared_prompts):
-    air = StudyVolume(volume.study, np.full((5, 6, 4), -1000, np.float32), volume.affine, None, volume.checksum, ())
+    air = ScanVolume(volume.scan, np.full((5, 6, 4), -1000, np.float32), volume.affine, None, volume.checksum, ())
     prediction = infer(air, network, shared_prompts=shared_prompts)
     assert prediction.ranking == []
     assert prediction.volume_score == 0
@@ -167,17 +167,17 @@ def test_a_volume_of_air(volume, network, shared_prompts):
 
 
 def test_planes_that_would_not_be_true_are_refused(tmp_path, volume):
-    with pytest.raises(StudyError, match="only a DICOM series has an acquired plane"):
+    with pytest.raises(ScanError, match="only a DICOM series has an acquired plane"):
         infer(volume, IntensityNetwork(), plane="acquired")
     write_series(tmp_path / "in", kind="uneven")
-    uneven = load_study(*find_studies(tmp_path / "in"))
+    uneven = load_scan(*find_scans(tmp_path / "in"))
     assert infer(uneven, IntensityNetwork(), plane="acquired").plane.axis == 2
-    with pytest.raises(StudyError, match=r"its slices are unevenly spaced.*use plane acquired"):
+    with pytest.raises(ScanError, match=r"its slices are unevenly spaced.*use plane acquired"):
         infer(uneven, IntensityNetwork(), plane="sagittal")
 
 
 @pytest.mark.parametrize("setting", [{"batch_size": 0}, {"shared_prompts": -1}])
-def test_impossible_settings_are_refused_before_a_study_is_read(setting):
+def test_impossible_settings_are_refused_before_a_scan_is_read(setting):
     arguments = {"plane": "axial", "batch_size": 1, "device": torch.device("cpu"), **setting}
     with pytest.raises(ValueError, match="{} must be .*, got {}".format(*next(iter(setting.items())))):
         VolumeInferer(WindowIntensity([(40, 80)]), **arguments)
@@ -193,11 +193,11 @@ def test_a_score_that_is_no_number_is_refused(volume):
         def predict(self, image: torch.Tensor, class_names: Sequence[str]) -> Prediction:
             return super().predict(image, class_names)._replace(text_score=torch.full((len(image),), torch.nan))
 
-    with pytest.raises(StudyError, match="holds NaN"):
+    with pytest.raises(ScanError, match="holds NaN"):
         infer(volume, Broken())
 
 
-def test_the_evaluator_of_studies_is_one_of_monais(volume, network):
+def test_the_evaluator_of_scans_is_one_of_monais(volume, network):
     """It postprocesses, fires MONAI's events, and runs in mixed precision if it is asked to."""
     seen = []
 
@@ -210,7 +210,7 @@ def test_the_evaluator_of_studies_is_one_of_monais(volume, network):
         return {**output, "score": output["pred"].volume_score}
 
     for amp in (False, True):
-        evaluator = StudyEvaluator(
+        evaluator = ScanEvaluator(
             class_name="brain",
             keep_going=False,
             device="cpu",

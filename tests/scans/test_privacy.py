@@ -10,7 +10,7 @@ import nibabel as nib
 import pydicom
 import pytest
 from PIL import Image
-from study_runs import predict, result_of, small_volume
+from scan_runs import predict, result_of, small_volume
 
 from bpfl_med.demo.dicom_head import PATIENT_ID, PATIENT_NAME
 from bpfl_med.demo.dicom_phantoms import write_series

@@ -1,4 +1,4 @@
-"""`result.json` lists what was made of a study; further writers are added by config; one that fails is one line."""
+"""`result.json` lists what was made of a scan; further writers are added by config; one that fails is one line."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ import pydicom
 import pytest
 from monai.bundle import ConfigWorkflow
 from PIL import Image
-from study_runs import Result, needs_tool, nothing_written, predict, result_of, save_nifti, seg_points, small_volume
+from scan_runs import Result, needs_tool, nothing_written, predict, result_of, save_nifti, seg_points, small_volume
 
-from bpfl_med.data.study_volume import StudyVolume, load_study
+from bpfl_med.data.scan_volume import ScanVolume, load_scan
 from bpfl_med.demo.dicom_phantoms import DicomPhantom, write_series
 from bpfl_med.dicom import select_series
 from bpfl_med.dicom.terms import DISPLAY_COLOR
-from bpfl_med.handlers import StudyResults
-from bpfl_med.handlers.study_writers import DicomSegmentation
+from bpfl_med.handlers import ScanResults
+from bpfl_med.handlers.scan_writers import DicomSegmentation
 from bpfl_med.inferers import VolumeInferer
 
 
@@ -46,19 +46,19 @@ def settings(**changes: object) -> dict[str, object]:
     + [("checkpoint", 0.31, ("number", 0.31)), (0, None, ("number", 0.0)), ("p100", None, ("percentile", 100.0))],
 )
 def test_thresholds_are_numbers_percentiles_or_the_checkpoints(tmp_path, given, stored, expected):
-    results = StudyResults(tmp_path, **settings(threshold=given, stored_threshold=stored))
+    results = ScanResults(tmp_path, **settings(threshold=given, stored_threshold=stored))
     assert results.threshold == expected
 
 
 @pytest.mark.parametrize("threshold", ["", "p", "p-1", "50%", -0.1, 1.01, "inf", "nan", None])
 def test_other_thresholds_are_refused(tmp_path, threshold):
     with pytest.raises(ValueError, match=re.escape(f"or checkpoint, got {threshold!r}")):
-        StudyResults(tmp_path, **settings(threshold=threshold))
+        ScanResults(tmp_path, **settings(threshold=threshold))
 
 
 def test_a_checkpoint_without_a_threshold_is_refused(tmp_path):
     with pytest.raises(ValueError, match="The checkpoint stores no threshold"):
-        StudyResults(tmp_path, **settings(threshold="checkpoint"))
+        ScanResults(tmp_path, **settings(threshold="checkpoint"))
 
 
 OVERLAY = """
@@ -119,7 +119,7 @@ def test_any_class_name_gives_a_valid_seg(tmp_path, class_name):
     assert "Error" not in said.stdout + said.stderr
 
 
-def test_every_object_belongs_to_the_patient_and_study_of_the_scan(full):
+def test_every_object_belongs_to_the_patient_and_scan_of_the_scan(full):
     phantom, result = full
     source = pydicom.dcmread(phantom.files[0], stop_before_pixels=True)
     for name in result.files:
@@ -171,7 +171,7 @@ def test_an_empty_seg_is_valid(tmp_path, shared):
 
 
 def break_second(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    """Let the SEG of the second study fail when its other files have been written."""
+    """Let the SEG of the second scan fail when its other files have been written."""
     original, calls = DicomSegmentation.__call__, []
 
     def fail_once(self: DicomSegmentation, folder: Path, result: object) -> None:
@@ -183,14 +183,14 @@ def break_second(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     monkeypatch.setattr(DicomSegmentation, "__call__", fail_once)
 
 
-def three_studies(root: Path) -> None:
+def three_scans(root: Path) -> None:
     for name in "abc":
         save_nifti(root / f"{name}.nii", small_volume())
 
 
 @pytest.mark.parametrize("error", [KeyError("Doe^Phantom"), FileNotFoundError(2, "gone")], ids=["tags", "source gone"])
-def test_a_study_that_cannot_be_written_is_one_line_and_leaves_nothing(error, tmp_path, monkeypatch, capfd):
-    three_studies(tmp_path / "in")
+def test_a_scan_that_cannot_be_written_is_one_line_and_leaves_nothing(error, tmp_path, monkeypatch, capfd):
+    three_scans(tmp_path / "in")
     break_second(monkeypatch, error)
     assert predict(tmp_path / "in", tmp_path / "out", "--all") == 3
     kind = type(error).__name__
@@ -199,15 +199,15 @@ def test_a_study_that_cannot_be_written_is_one_line_and_leaves_nothing(error, tm
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a", "c"]
 
 
-def test_what_an_earlier_run_wrote_is_not_said_of_a_study_that_failed(tmp_path, monkeypatch, capfd):
-    three_studies(tmp_path / "in")
+def test_what_an_earlier_run_wrote_is_not_said_of_a_scan_that_failed(tmp_path, monkeypatch, capfd):
+    three_scans(tmp_path / "in")
     assert predict(tmp_path / "in", tmp_path / "out", "--all") == 0
     capfd.readouterr()
     break_second(monkeypatch, KeyError("tag"))
     assert predict(tmp_path / "in", tmp_path / "out", "--all") == 3
     _, *said, last = capfd.readouterr().out.splitlines()
     assert [line.split(": ")[0] for line in said] == [f"{tmp_path}/out/{name}" for name in "ac"]
-    assert last == f"{tmp_path}/out: 2 of 3 studies have results, 1 could not be used"
+    assert last == f"{tmp_path}/out: 2 of 3 scans have results, 1 could not be used"
 
 
 def full_disk(*, as_pydicom: bool) -> OSError:
@@ -221,7 +221,7 @@ def full_disk(*, as_pydicom: bool) -> OSError:
 
 @pytest.mark.parametrize("as_pydicom", [False, True])
 def test_a_full_disk_ends_the_run_with_all_that_was_said(as_pydicom, tmp_path, monkeypatch, capfd):
-    three_studies(tmp_path / "in")
+    three_scans(tmp_path / "in")
     (tmp_path / "in/a.nii").write_bytes(b"")
     save_nifti(tmp_path / "in/b2.nii", small_volume())
     break_second(monkeypatch, full_disk(as_pydicom=as_pydicom))
@@ -234,11 +234,11 @@ def test_a_full_disk_ends_the_run_with_all_that_was_said(as_pydicom, tmp_path, m
 
 
 def test_a_lost_output_folder_ends_the_run(tmp_path, monkeypatch, capfd):
-    three_studies(tmp_path / "in")
+    three_scans(tmp_path / "in")
     original, scored = VolumeInferer.__call__, []
 
-    def lose_folder(self: VolumeInferer, inputs: StudyVolume, *args: object, **kwargs: object) -> object:
-        scored.append(inputs.study.name)
+    def lose_folder(self: VolumeInferer, inputs: ScanVolume, *args: object, **kwargs: object) -> object:
+        scored.append(inputs.scan.name)
         if len(scored) == 2:
             (tmp_path / "out").rename(tmp_path / "elsewhere")
             (tmp_path / "out").write_text("no folder")
@@ -251,7 +251,7 @@ def test_a_lost_output_folder_ends_the_run(tmp_path, monkeypatch, capfd):
 
 
 def test_an_interrupted_run_says_so_in_one_line(tmp_path, monkeypatch, capfd):
-    three_studies(tmp_path / "in")
+    three_scans(tmp_path / "in")
     break_second(monkeypatch, KeyboardInterrupt())
     assert predict(tmp_path / "in", tmp_path / "out", "--all") == 130
     assert capfd.readouterr().err == "bpfl-med: interrupted; what was written is whole\n"
@@ -271,12 +271,12 @@ def test_an_interrupted_run_says_so_in_one_line(tmp_path, monkeypatch, capfd):
 )
 def test_an_error_of_another_library_is_told_without_its_text(error, sentence, tmp_path, monkeypatch, capfd):
     """As one raised inside MONAI's transforms, which wrap it."""
-    three_studies(tmp_path / "in")
+    three_scans(tmp_path / "in")
 
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("bpfl_med.transforms.load_study.load_study", fail)
+    monkeypatch.setattr("bpfl_med.transforms.load_scan.load_scan", fail)
     assert predict(tmp_path / "in", tmp_path / "out", "--all") == 2
     said = capfd.readouterr().err
     assert said.count(sentence) == 3
@@ -284,16 +284,16 @@ def test_an_error_of_another_library_is_told_without_its_text(error, sentence, t
 
 
 def test_debug_shows_where_an_error_came_from(tmp_path, monkeypatch):
-    three_studies(tmp_path / "in")
+    three_scans(tmp_path / "in")
     break_second(monkeypatch, KeyError("tag"))
     with pytest.raises(KeyError, match="tag"):
         predict(tmp_path / "in", tmp_path / "out", "--all", "--debug")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a"]
 
 
-def test_a_workflow_of_the_bundle_stops_at_the_first_bad_study(tmp_path, monkeypatch):
-    """Without the command, a study that cannot be read raises."""
-    three_studies(tmp_path / "in")
+def test_a_workflow_of_the_bundle_stops_at_the_first_bad_scan(tmp_path, monkeypatch):
+    """Without the command, a scan that cannot be read raises."""
+    three_scans(tmp_path / "in")
     (tmp_path / "in/b.nii").write_bytes(b"")
 
     def workflow(config_file: list[str], **given: object) -> ConfigWorkflow:
@@ -328,8 +328,8 @@ def test_the_colour_series_shows_the_mask(full):
 def test_the_volume_of_the_mask_does_not_depend_on_the_axes(tmp_path):
     affine = np.eye(4)
     affine[:3, :3] = [[0, 0, 1], [2, 0, 0], [0, 3, 0]]
-    study = save_nifti(tmp_path / "a.nii", small_volume(), affine)
-    assert predict(study, tmp_path / "out", "--threshold", 0.5) == 0
+    scan = save_nifti(tmp_path / "a.nii", small_volume(), affine)
+    assert predict(scan, tmp_path / "out", "--threshold", 0.5) == 0
     mask = result_of(tmp_path / "out").record["mask"]
     assert mask["n_voxels"] > 0
     assert mask["volume_mm3"] == pytest.approx(6 * mask["n_voxels"])
@@ -342,9 +342,9 @@ def test_the_contact_sheet_begins_with_the_most_suspicious_slices(tmp_path, monk
         drawn.append(index)
         return Image.new("RGB", (4, 4))
 
-    monkeypatch.setattr("bpfl_med.handlers.study_writers.slice_picture", draw)
-    study = save_nifti(tmp_path / "a.nii", small_volume((6, 7, 30)), np.diag([1.0, 1, 4, 1]))
-    assert predict(study, tmp_path / "out") == 0
+    monkeypatch.setattr("bpfl_med.handlers.scan_writers.slice_picture", draw)
+    scan = save_nifti(tmp_path / "a.nii", small_volume((6, 7, 30)), np.diag([1.0, 1, 4, 1]))
+    assert predict(scan, tmp_path / "out") == 0
     ranking = result_of(tmp_path / "out").record["scores"]["most_suspicious_slices"]
     assert len(drawn) == 6
     assert drawn[0] == ranking[0]
@@ -360,19 +360,19 @@ def test_pictures_one_row_wide_are_drawn(tmp_path, plane):
     assert "contact_sheet.png" in result_of(tmp_path / "out").files
 
 
-def test_never_two_studies_are_in_memory(tmp_path, monkeypatch):
-    alive: weakref.WeakSet[StudyVolume] = weakref.WeakSet()
+def test_never_two_scans_are_in_memory(tmp_path, monkeypatch):
+    alive: weakref.WeakSet[ScanVolume] = weakref.WeakSet()
     found = []
 
-    def load(*args: Any, **options: Any) -> StudyVolume:
+    def load(*args: Any, **options: Any) -> ScanVolume:
         gc.collect()
         found.append(len(alive))
-        volume = load_study(*args, **options)
+        volume = load_scan(*args, **options)
         alive.add(volume)
         return volume
 
-    monkeypatch.setattr("bpfl_med.transforms.load_study.load_study", load)
-    three_studies(tmp_path / "in")
+    monkeypatch.setattr("bpfl_med.transforms.load_scan.load_scan", load)
+    three_scans(tmp_path / "in")
     assert predict(tmp_path / "in", tmp_path / "out", "--all") == 0
     assert found == [0, 0, 0]
 
