@@ -29,7 +29,7 @@ class ScanEvaluator(SupervisedEvaluator):
     """Score one scan an iteration; a scan that cannot be read or scored does not end the run.
 
     `state.failures` lists the sentence of each such scan; its `state.output["pred"]` is None. `state.result` is what
-    a handler made of the last scan, such as :class:`~bpfl_med.handlers.ScanResults`; None if nothing was.
+    a handler made of the last scan, such as :class:`~bpfl_med.handlers.ScanResultSaver`; None if nothing was.
 
     Args:
         class_name: what the scans show.
@@ -61,14 +61,14 @@ class ScanEvaluator(SupervisedEvaluator):
                     raise
                 failure = failure_sentence(error, volume.scan.path)
         if failure is not None:
-            engine.tell_failure(failure)
+            engine.report_failure(failure)
         engine.state.output = {CommonKeys.IMAGE: volume, CommonKeys.PRED: prediction}
         engine.fire_event(IterationEvents.FORWARD_COMPLETED)
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         output: dict[str, Any] = engine.state.output
         return output
 
-    def tell_failure(self, failure: str) -> None:
+    def report_failure(self, failure: str) -> None:
         """List and log the sentence of a scan that cannot be used."""
         self.state.failures.append(failure)
         self.logger.error(failure)

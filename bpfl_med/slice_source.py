@@ -28,7 +28,7 @@ def slice_source(volume: ScanVolume, plane: SlicePlane, index: int) -> dict[str,
     }
 
 
-def spoken_source(volume: ScanVolume, plane: SlicePlane, index: int) -> str:
+def describe_source(volume: ScanVolume, plane: SlicePlane, index: int) -> str:
     """Say which image of the series a slice is, or which frame of a multi-frame file; "" where that is not known."""
     source = slice_source(volume, plane, index)
     if volume.series is not None and source and len(set(volume.series.files)) < len(volume.series.files):

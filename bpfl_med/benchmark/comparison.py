@@ -130,22 +130,21 @@ def _remarks(dataset: str, results: Sequence[RunResult], published: Published) -
     for n_normal, n_abnormal in dict.fromkeys(_counts(result) for result in results if result.dataset == dataset):
         same = [counts for counts in known if counts[:2] == (n_normal, n_abnormal)]
         others = [counts for counts in known if counts not in same]
-        ours = (
-            f"{dataset}: ours are of {_spoken(same[0] if same else ImageCounts(n_normal, n_abnormal, None), 'images ')}"
-        )
+        our_counts = same[0] if same else ImageCounts(n_normal, n_abnormal, None)
+        ours = f"{dataset}: ours are of {_describe(our_counts, 'images ')}"
         if not known:
             remarks.append(f"{ours}; how many the published ones are of is not known to us.")
         elif not same:
-            remarks.append(f"{ours}, published ones of {' or '.join(map(_spoken, known))}: NOT COMPARABLE.")
+            remarks.append(f"{ours}, published ones of {' or '.join(map(_describe, known))}: NOT COMPARABLE.")
         elif others:
             remarks.append(
-                f"{ours}. Numbers of {' or '.join(map(_spoken, others))} are NOT COMPARABLE with them, and of most "
+                f"{ours}. Numbers of {' or '.join(map(_describe, others))} are NOT COMPARABLE with them, and of most "
                 "published ones it is not said which images they are of."
             )
     return remarks
 
 
-def _spoken(counts: ImageCounts, unit: str = "") -> str:
+def _describe(counts: ImageCounts, unit: str = "") -> str:
     protocol = f"; {counts.protocol}" if counts.protocol else ""
     total = counts.n_normal + counts.n_abnormal
     return f"{total} {unit}({counts.n_normal} normal, {counts.n_abnormal} abnormal{protocol})"

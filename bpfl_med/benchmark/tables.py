@@ -124,14 +124,14 @@ def _cell(comparison: Comparison, method: str, is_ours: bool, dataset: str, metr
     ]
     parts = []
     for source, note in dict.fromkeys((row.source, row.note) for row in mine):
-        values = {row.metric: _spoken(row) for row in mine if (row.source, row.note) == (source, note)}
+        values = {row.metric: _describe(row) for row in mine if (row.source, row.note) == (source, note)}
         mark = f", note {comparison.notes.index(note) + 1}" if note else ""
         suffix = "" if is_ours else f" [{source}{mark}]"
         parts.append(" / ".join(values.get(metric, _ABSENT) for metric in metrics) + suffix)
     return "; ".join(parts) or _ABSENT
 
 
-def _spoken(row: ComparisonRow) -> str:
+def _describe(row: ComparisonRow) -> str:
     bounds = f" ({row.lower:.1f} to {row.upper:.1f})" if row.lower is not None else ""
     return f"{row.value:.1f}{bounds}"
 

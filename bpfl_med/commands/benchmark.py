@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import ignite.distributed as idist
 
+from bpfl_med.commands.console import Console
 from bpfl_med.commands.presets import dataset_file, preset_file, refuse_config_syntax
-from bpfl_med.workflow.plain_errors import spoken_error
+from bpfl_med.workflow.plain_errors import describe_error
 from bpfl_med.workflow.resources import bundle_folder
 
 _PASSED_ON = ("n_samples", "seed", "batch_size", "num_workers", "bootstrap_resamples")
@@ -57,11 +58,11 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     return benchmark
 
 
-def run(options: argparse.Namespace, failures: list[str]) -> int | None:
-    """Evaluate each data set that is not finished, and write the tables; add a sentence for each that failed.
+def run(options: argparse.Namespace, console: Console) -> int:
+    """Evaluate each data set that is not finished, and write the tables; say a sentence for each that failed.
 
     Returns:
-        3 if some data sets failed and others have results, so that a script can tell; else None.
+        0, 2 if no data set could be evaluated, or 3 if some failed and others have results.
     """
     from bpfl_med.benchmark.comparison import compare
     from bpfl_med.benchmark.published import load_published
@@ -69,20 +70,24 @@ def run(options: argparse.Namespace, failures: list[str]) -> int | None:
     from bpfl_med.benchmark.tables import write_tables
 
     planned_runs = _plan(options)
+    n_failed = 0
     for planned in planned_runs:
         try:
             _evaluate(planned)
         except Exception as error:
             if options.debug or idist.get_world_size() > 1:  # the other processes would wait for this one
                 raise
-            failures.append(f"{planned.folder}: {spoken_error(error)}")
+            console.report_failure(f"{planned.folder}: {describe_error(error)}")
+            n_failed += 1
     is_first = idist.get_rank() == 0
     # Not between two data sets, because processes that have parted cannot join again.
     idist.finalize()
     if is_first and (results := read_results(options.output)):
         for path in write_tables(compare(results, load_published()), options.output):
             print(path)
-    return 3 if failures and len(failures) < len(planned_runs) else None
+    if n_failed == 0:
+        return 0
+    return 2 if n_failed == len(planned_runs) else 3
 
 
 def _plan(options: argparse.Namespace) -> list[_Run]:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from bpfl_med.commands.console import Console
 from bpfl_med.commands.presets import dataset_file, preset_file, refuse_config_syntax
 from bpfl_med.workflow.resources import bundle_folder, configs_folder
 
@@ -26,8 +27,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     return datasets
 
 
-def run(options: argparse.Namespace, failures: list[str]) -> int:
-    """List data sets, or check a copy; return 1 if the copy differs from what is published."""
+def run(options: argparse.Namespace, console: Console) -> int:
+    """List data sets, or check a copy; return 1 if the copy differs from what is published, else 0."""
     if options.action == "list":
         _list()
         return 0

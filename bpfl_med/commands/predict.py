@@ -8,6 +8,7 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
+from bpfl_med.commands.console import Console
 from bpfl_med.commands.presets import preset_file, refuse_config_syntax
 from bpfl_med.workflow.resources import bundle_folder
 
@@ -43,11 +44,11 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     return predict
 
 
-def run(options: argparse.Namespace, failures: list[str]) -> int | None:
-    """Score scans through the bundle's inference config; add a sentence for each that could not be scored.
+def run(options: argparse.Namespace, console: Console) -> int:
+    """Score scans through the bundle's inference config; say a sentence for each that could not be scored.
 
     Returns:
-        3 if some of all scans could not be used and others have results, so that a script can tell; else None.
+        0, 2 if no scan could be used, or 3 if some could not and others have results.
     """
     from monai.bundle import ConfigWorkflow
 
@@ -69,24 +70,27 @@ def run(options: argparse.Namespace, failures: list[str]) -> int | None:
     if options.take_all:  # all headers are read, which takes hours in a large archive
         print(f"{options.scan}: looking for scans ...", flush=True)
     workflow.initialize()
-    workflow.evaluator.state.failures = failures
-    workflow.evaluator.inferer.progress = options.progress
-    workflow.evaluator.add_event_handler(Events.ITERATION_COMPLETED, _say_result, options.output)
+    workflow.evaluator.inferer.progress = console.terminal
+    workflow.evaluator.add_event_handler(Events.ITERATION_COMPLETED, _say_outcome, options.output, console)
     n_scans, n_to_score = (len(workflow.parser.get_parsed_content(part)) for part in ("scans", "datalist"))
     if n_to_score < n_scans:
         print(f"{options.output}: {n_scans - n_to_score} of {n_scans} scans have results already", flush=True)
     workflow.evaluator.run()  # not the config's `run`, which ends with an error if a scan failed
-    if not options.take_all:
-        return None
-    n_done = n_scans - len(failures)
-    failed = f", {len(failures)} could not be used" if failures else ""
-    print(f"{options.output}: {n_done} of {n_scans} scans have results{failed}", flush=True)
-    return 3 if failures and n_done else None
+    n_failed = len(workflow.evaluator.state.failures)
+    n_done = n_scans - n_failed
+    if options.take_all:
+        failed = f", {n_failed} could not be used" if n_failed else ""
+        print(f"{options.output}: {n_done} of {n_scans} scans have results{failed}", flush=True)
+    if n_failed == 0:
+        return 0
+    return 3 if n_done else 2
 
 
-def _say_result(engine: Engine, output: Path) -> None:
-    """Print one line for a scan whose results were written."""
-    from bpfl_med.handlers.scan_results import spoken_result
+def _say_outcome(engine: Engine, output: Path, console: Console) -> None:
+    """Print one line for a scan: of its results, or why it has none."""
+    from bpfl_med.handlers.scan_result import describe_result
 
-    if (result := engine.state.result) is not None:
-        print(f"{output / result.volume.scan.name}: {spoken_result(result)}", flush=True)
+    if (result := engine.state.result) is None:
+        console.report_failure(engine.state.failures[-1])
+    else:
+        print(f"{output / result.volume.scan.name}: {describe_result(result)}", flush=True)

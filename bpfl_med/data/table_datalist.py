@@ -77,7 +77,7 @@ def table_datalist(
             }
         )
     if not items:
-        raise ValueError(f"No row of the table {path} has {_spoken(where or {})}; check the choice of rows")
+        raise ValueError(f"No row of the table {path} has {_describe(where or {})}; check the choice of rows")
     _refuse_unlisted(items, listed, path)
     return without_repeats(items, root)
 
@@ -100,7 +100,7 @@ def _is_chosen(row: Mapping[str, str], where: Mapping[str, str | Sequence[str]])
     return all(row[column] in ([value] if isinstance(value, str) else value) for column, value in where.items())
 
 
-def _spoken(where: Mapping[str, str | Sequence[str]]) -> str:
+def _describe(where: Mapping[str, str | Sequence[str]]) -> str:
     return " and ".join(
         f"{column} = {value if isinstance(value, str) else ' or '.join(value)}" for column, value in where.items()
     )

@@ -137,7 +137,7 @@ def find_series_and_damage(path: str | Path) -> tuple[list[FoundSeries], list[st
         )
         for uid in sorted(frames)
     ]
-    return series, [_spoken(files) for files in of_none.values()]
+    return series, [_describe(files) for files in of_none.values()]
 
 
 def _broken_slices(passed_over: Sequence[tuple[Path, str]], frames: Mapping[str, Sequence[Frame]]) -> set[Path]:
@@ -184,7 +184,7 @@ def load_series(found: FoundSeries, allow_gaps: bool = False) -> DicomSeries:
         SeriesError: a file is damaged, or the files make no true volume; the text names them.
     """
     if found.unusable:
-        raise SeriesError(f"{_spoken(found.unusable)}, or remove it if it is no slice")
+        raise SeriesError(f"{_describe(found.unusable)}, or remove it if it is no slice")
     series = assemble_series(found.frames, allow_gaps)
     if not found.left_out:
         return series
@@ -305,7 +305,7 @@ def _nothing_found(
     root: Path, unusable: Sequence[UnusableFile], passed_over: Sequence[tuple[Path, str]]
 ) -> SeriesError:
     if unusable:
-        return SeriesError(_spoken(unusable))
+        return SeriesError(_describe(unusable))
     counts = Counter(reason for _, reason in passed_over)
     told = ", ".join(f"{reason}: {count}" for reason, count in sorted(counts.items())) or "no files at all"
     advice = "give a folder with the images of a scan"
@@ -314,7 +314,7 @@ def _nothing_found(
     return NoSeriesError(f"{root}: no image series ({told}); {advice}")
 
 
-def _spoken(unusable: Sequence[UnusableFile]) -> str:
+def _describe(unusable: Sequence[UnusableFile]) -> str:
     first, more = unusable[0], len(unusable) - 1
     others = f" (and {more} more files cannot be used)" if more else ""
     return f"{first.path}: {first.reason}{others}; {first.advice}"

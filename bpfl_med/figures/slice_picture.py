@@ -8,7 +8,7 @@ from PIL import Image
 from bpfl_med.data.scan_volume import ScanVolume
 from bpfl_med.figures.panels import Panel, map_panel, panels_picture, uncertainty_panel
 from bpfl_med.inferers import VolumePrediction
-from bpfl_med.slice_source import spoken_source
+from bpfl_med.slice_source import describe_source
 from bpfl_med.transforms.intensity import Intensity
 
 
@@ -42,8 +42,8 @@ def slice_picture(
     ]
     if prediction.uncertainty.any():  # the intensity check has none
         panels.append(uncertainty_panel(source, plane.pictures(prediction.uncertainty)[index]))
-    score = prediction.slices[index]["anomaly_score"]
-    source_name = spoken_source(volume, plane, index)
+    score = prediction.slices[index]["slice_score"]
+    source_name = describe_source(volume, plane, index)
     counted = f"of {len(prediction.slices)}, from 0" + (f"; {source_name}" if source_name else "")
     return panels_picture(
         panels,

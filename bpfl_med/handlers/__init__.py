@@ -8,7 +8,7 @@ from bpfl_med.handlers.evaluation_figures import EvaluationFigures
 from bpfl_med.handlers.evaluation_journal import EvaluationJournal
 from bpfl_med.handlers.evaluation_report import EvaluationReport
 from bpfl_med.handlers.overlay_pictures import OverlayPictures
-from bpfl_med.handlers.scan_results import ScanResults
+from bpfl_med.handlers.scan_result_saver import ScanResultSaver
 from bpfl_med.handlers.scan_writers import (
     ContactSheet,
     DicomParametricMap,
@@ -38,7 +38,7 @@ __all__ = [
     "LossProgressBar",
     "NiftiOverlays",
     "OverlayPictures",
-    "ScanResults",
+    "ScanResultSaver",
     "TrainingCheckpoint",
     "TrainingRecord",
     "TwoStages",

@@ -13,7 +13,7 @@ from ignite.engine import Engine, Events
 
 from bpfl_med.files.atomic import replaced_folder
 from bpfl_med.handlers.evaluation import Evaluation
-from bpfl_med.handlers.overlay_pictures import PANEL_PIXELS, overlay_picture, spoken_label
+from bpfl_med.handlers.overlay_pictures import PANEL_PIXELS, describe_label, overlay_picture
 
 Row = Mapping[str, Any]
 
@@ -78,7 +78,7 @@ class CasePictures:
                 picture = overlay_picture(
                     item,
                     {name: values[0] for name, values in output.items()},
-                    title=f"{case.kind} {case.place}: {spoken_label(item)}, {case.reason}",
+                    title=f"{case.kind} {case.place}: {describe_label(item)}, {case.reason}",
                     threshold=self.threshold,
                     notice=self.notice,
                     size=self.size,
@@ -99,7 +99,7 @@ def choose_cases(evaluation: Evaluation, n_cases: int) -> list[Case]:
     cases: list[Case] = []
     if margins or by_map:
         ranked = margins or by_map
-        reason = _spoken_margin(evaluation) if margins else lambda row: f"pixel AP {row['pixel_ap']:.3f}"
+        reason = _describe_margin(evaluation) if margins else lambda row: f"pixel AP {row['pixel_ap']:.3f}"
         cases += _first(ranked, n_cases, "best", reason)
         cases += _first([(row, -value) for row, value in ranked], n_cases, "worst", reason)
     elif not any("label" in row for row in evaluation.rows):
@@ -119,7 +119,7 @@ def _margin(row: Row, evaluation: Evaluation) -> float | None:
     return (row["anomaly_score"] - threshold) * (1 if row["label"] else -1)
 
 
-def _spoken_margin(evaluation: Evaluation) -> Callable[[Row], str]:
+def _describe_margin(evaluation: Evaluation) -> Callable[[Row], str]:
     def speak(row: Row) -> str:
         threshold = evaluation.by_class[row["class_name"]]["image_threshold"]
         return f"anomaly score {row['anomaly_score']:.3f}, its threshold {threshold:.3f}"

@@ -75,7 +75,7 @@ class OverlayPictures:
         return overlay_picture(
             item,
             prediction,
-            title=spoken_label(item),
+            title=describe_label(item),
             threshold=self.threshold,
             notice=self.notice,
             size=self.size,
@@ -120,7 +120,7 @@ def overlay_picture(
     return panels_picture(panels, title=f"{title}\n{Path(item['image_path']).name}: {scores}", footer=notice)
 
 
-def spoken_label(item: Mapping[str, Any]) -> str:
+def describe_label(item: Mapping[str, Any]) -> str:
     """Say what an image shows and how it is labelled."""
     label = {None: "", 0: ", labelled normal", 1: ", labelled abnormal"}[item.get("label")]
     return f"{item['class_name']}{label}"

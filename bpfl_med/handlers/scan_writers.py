@@ -15,7 +15,7 @@ from bpfl_med.dicom.segmentation import SegmentationType, write_segmentation
 from bpfl_med.dicom.terms import ANATOMIC_REGIONS
 from bpfl_med.figures.slice_picture import slice_picture
 from bpfl_med.files.atomic import replaced_file
-from bpfl_med.handlers.scan_results import ScanResult
+from bpfl_med.handlers.scan_result import ScanResult
 from bpfl_med.slice_plane import first_apart
 from bpfl_med.transforms.intensity import Intensity
 

@@ -16,7 +16,7 @@ Value = TypeVar("Value")
 _PATIENCE = timedelta(days=1)  # the first process may need long for metrics, or be given the slower machine
 
 
-def refuse_strangers() -> None:
+def refuse_unjoined_processes() -> None:
     """Raise if a launcher started several processes and the configs do not join them: each would do all the work.
 
     Raises:
@@ -30,7 +30,7 @@ def refuse_strangers() -> None:
         )
 
 
-def refuse_company() -> None:
+def refuse_several_processes() -> None:
     """Raise if torchrun started several processes for scans, which one process scores.
 
     Raises:

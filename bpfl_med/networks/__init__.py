@@ -2,8 +2,8 @@
 
 The parts of the paper, one a file: `prompt_bank`, `planar_flow`, `prompt_flow`, `prompt_noise`, `patch_pooling`,
 `residual_cross_attention`, `text_score`, `anomaly_map`. The frozen CLIP: `clip_backbone`, `class_names`,
-`clip_normalization`. How a CPU computes it fast: `transformer_block`, `coarse_block`, `linear_kernel`,
-`attention_kernel`, `measured_choice`. Networks to compare it with: `prompt_ensemble`, `intensity_network`; what all
+`clip_normalization`. How a CPU computes it fast: `transformer_block`, `low_precision_block`, `linear_kernel`,
+`attention_kernel`, `autotune`. Networks to compare it with: `prompt_ensemble`, `intensity_network`; what all
 networks have in common: `scoring_network`.
 """
 

@@ -9,8 +9,8 @@ from typing import Literal, NamedTuple, cast
 import torch
 import torch.nn.functional as F
 
+from bpfl_med.networks.autotune import autotune
 from bpfl_med.networks.linear_kernel import LinearKernel, computes_on_cpu, linear
-from bpfl_med.networks.measured_choice import measured_choice
 
 AttentionKernel = Literal["fused", "by_heads"]
 AttentionKernelSetting = Literal["auto", "fused", "by_heads"]
@@ -111,6 +111,4 @@ def fastest_attention_kernel(dtype: torch.dtype, shape: tuple[int, int, int], n_
     n_heads, n_tokens, width = shape
     name = str(dtype).removeprefix("torch.")
     question = f"attention of {n_tokens} tokens, {n_heads} heads of width {width} in {name}, threads: {n_threads}"
-    return cast(
-        AttentionKernel, measured_choice(question, ways, shapes=[(1, n_tokens, 3, n_heads, width)], dtype=dtype)
-    )
+    return cast(AttentionKernel, autotune(question, ways, shapes=[(1, n_tokens, 3, n_heads, width)], dtype=dtype))

@@ -14,7 +14,7 @@ from torch import nn
 from bpfl_med.networks.anomaly_map import CHUNK_BYTES, anomaly_map_moments, pair_logits
 from bpfl_med.networks.attention_kernel import AttentionKernelSetting
 from bpfl_med.networks.checkpoint_record import (
-    do_not_miss_backbone,
+    ignore_missing_backbone,
     leave_out_backbone,
     read_record,
     refuse_other_record,
@@ -165,7 +165,7 @@ class BayesPFL(ScoringNetwork):
         self.set_sampling(n_samples, seed=seed)
         self.register_state_dict_post_hook(leave_out_backbone)
         self.register_load_state_dict_pre_hook(_refuse_before_loading)
-        self.register_load_state_dict_post_hook(do_not_miss_backbone)
+        self.register_load_state_dict_post_hook(ignore_missing_backbone)
 
     def set_sampling(self, n_samples: int, *, seed: int) -> None:
         """Draw the Monte Carlo noise anew: R samples from a seed."""

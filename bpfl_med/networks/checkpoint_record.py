@@ -67,7 +67,7 @@ def leave_out_backbone(module: nn.Module, state_dict: dict[str, Any], prefix: st
         del state_dict[key]
 
 
-def do_not_miss_backbone(module: nn.Module, incompatible_keys: Any) -> None:
+def ignore_missing_backbone(module: nn.Module, incompatible_keys: Any) -> None:
     """Let a state dict be without the frozen backbone; a hook of torch."""
     missing = incompatible_keys.missing_keys
     missing[:] = [key for key in missing if "backbone.clip." not in key]

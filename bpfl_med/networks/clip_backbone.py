@@ -16,8 +16,8 @@ from torch import nn
 from bpfl_med.machine.process_memory import LARGEST_KEPT
 from bpfl_med.networks.attention_kernel import AttentionKernelSetting, Kernels, choose_attention_kernel
 from bpfl_med.networks.class_names import vocabulary_size
-from bpfl_med.networks.coarse_block import coarse_block
 from bpfl_med.networks.linear_kernel import LinearKernel, LinearKernelSetting, choose_linear_kernel, computes_on_cpu
+from bpfl_med.networks.low_precision_block import low_precision_block
 from bpfl_med.networks.transformer_block import transformer_block
 
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -178,8 +178,8 @@ class CLIPBackbone(nn.Module):
                 norms and the residual stream stay. "float16" is for accelerators: linear layers and attention of both
                 towers, whose weights are kept in it. "bfloat16" has 8 bits only. It serves linear layers and attention
                 of the patches in the image tower; the class token stays exact
-                (:mod:`~bpfl_med.networks.coarse_block`). The text tower costs too little to gain from it. The speed
-                benchmark measures the error.
+                (:mod:`~bpfl_med.networks.low_precision_block`). The text tower costs too little to gain from it. The
+                speed benchmark measures the error.
             linear_kernel: how float32 linear layers are computed on a CPU, "auto", "linear" or "convolution"; see
                 :func:`~bpfl_med.networks.linear_kernel.choose_linear_kernel`. Results differ by rounding alone.
             attention_kernel: how the image tower attends on a CPU, "auto", "fused" or "by_heads"; see
@@ -273,7 +273,7 @@ class CLIPBackbone(nn.Module):
         tapped, kernels = [], self.image_kernels
         for number, block in enumerate(visual.transformer.resblocks, start=1):
             if self.precision == "bfloat16":
-                tokens = coarse_block(block, tokens, torch.bfloat16, kernels=kernels)
+                tokens = low_precision_block(block, tokens, torch.bfloat16, kernels=kernels)
             else:
                 tokens = transformer_block(block, tokens, kernels=kernels)
             if number in blocks:

@@ -8,7 +8,7 @@ from typing import Literal, cast, get_args
 import torch
 import torch.nn.functional as F
 
-from bpfl_med.networks.measured_choice import measured_choice
+from bpfl_med.networks.autotune import autotune
 
 LinearKernel = Literal["linear", "convolution"]
 LinearKernelSetting = Literal["auto", "linear", "convolution"]
@@ -76,7 +76,7 @@ def fastest_linear_kernel(n_tokens: int, width: int, n_threads: int) -> LinearKe
     ways = {kernel: functools.partial(_products_of_a_block, kernel=kernel) for kernel in get_args(LinearKernel)}
     question = f"linear layers of {n_tokens} tokens of width {width} in float32, threads: {n_threads}"
     weights = [(3 * width, width), (width, width), (4 * width, width), (width, 4 * width)]
-    chosen = measured_choice(question, ways, shapes=[(n_tokens, width), *weights], dtype=torch.float32)
+    chosen = autotune(question, ways, shapes=[(n_tokens, width), *weights], dtype=torch.float32)
     return cast(LinearKernel, chosen)
 
 

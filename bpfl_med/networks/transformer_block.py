@@ -22,7 +22,7 @@ def transformer_block(
 
     The weights stay in open_clip's module; only the way of computing is ours, so that every linear layer and every
     attention of the two towers runs through this one place, but for an image tower in bfloat16
-    (:mod:`~bpfl_med.networks.coarse_block`). (`nn.MultiheadAttention` would pick, in evaluation, a path that
+    (:mod:`~bpfl_med.networks.low_precision_block`). (`nn.MultiheadAttention` would pick, in evaluation, a path that
     materialises the attention weights of all heads.) Linear layers and attention run in the type of their weights;
     the tokens keep their own.
 

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from bpfl_med.machine.process_memory import keep_freed_memory
-from bpfl_med.networks.measured_choice import processor_name
+from bpfl_med.networks.autotune import processor_name
 from bpfl_med.speed.report import Report, side_by_side_text, steps_text, sweeps_text, volume_text
 from bpfl_med.speed.side_by_side import SideBySide
 from bpfl_med.speed.workload import networks, random_backbone, random_pictures

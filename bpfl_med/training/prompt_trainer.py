@@ -91,7 +91,7 @@ class PromptTrainer(SupervisedTrainer):
             parts = kept or [self._sums(*part, batchdata) for part in zip(features, shares, strict=True)]
             total = self._sum_over_processes([sums.flat() for sums in parts])
         engine.fire_event(IterationEvents.FORWARD_COMPLETED)
-        loss, terms, slopes = self._loss_and_slopes(total)
+        loss, terms, slopes = self._loss_and_gradient(total)
         engine.state.output = {CommonKeys.LOSS.value: loss, **terms}
         engine.fire_event(IterationEvents.LOSS_COMPLETED)
         for sums in kept or (self._sums(*part, batchdata) for part in zip(features, shares, strict=True)):
@@ -132,7 +132,7 @@ class PromptTrainer(SupervisedTrainer):
         assert isinstance(total, torch.Tensor)
         return total
 
-    def _loss_and_slopes(self, total: torch.Tensor) -> tuple[float, dict[str, float], torch.Tensor]:
+    def _loss_and_gradient(self, total: torch.Tensor) -> tuple[float, dict[str, float], torch.Tensor]:
         """Give the loss, its terms, and its derivative by each of the sums."""
         total = total.requires_grad_()
         terms = self.loss_function.terms(LossSums.from_flat(total))

@@ -49,7 +49,7 @@ def advice(error: BaseException) -> str | None:
     return None
 
 
-def spoken_error(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Give the text of an error on one line, or the advice on it if there is one."""
     return advice(error) or " ".join(str(cause(error)).split())
 

@@ -16,10 +16,10 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.data import MetaTensor
 
 from bpfl_med.inferers import VolumeInferer
+from bpfl_med.inferers.tensor_inferer import TensorVolumeInferer
 from bpfl_med.networks import IntensityNetwork
 from bpfl_med.transforms import PercentileIntensity
 from bpfl_med.workflow.host_bundle import write_host_bundle
-from bpfl_med.workflow.tensor_inferer import TensorVolumeInferer
 
 OVERLAYS = [REPOSITORY / "configs/modalities/mr.yaml", DEMO_BACKBONE]
 SETTINGS: dict[str, Any] = {"class_name": "brain", "threshold": 0.5, "n_samples": 2}

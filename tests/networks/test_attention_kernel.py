@@ -123,7 +123,7 @@ class TestChoice:
     def test_is_one_for_each_type_shape_and_number_of_threads(
         self, cache: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "measured_choice", lambda question, *_, **__: question)
+        monkeypatch.setattr(module, "autotune", lambda question, *_, **__: question)
         cases = itertools.product((torch.float32, torch.bfloat16), itertools.product((1, 2), (3, 4), (5, 6)), (1, 2))
         assert len({fastest_attention_kernel(*case) for case in cases}) == 2**5
 

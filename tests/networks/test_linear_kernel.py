@@ -81,7 +81,7 @@ class TestChoice:
         assert answers == {f"linear layers of 50 tokens of width 1000 in float32, threads: {n_threads}": chosen}
 
     def test_is_one_for_each_shape_and_number_of_threads(self, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(module, "measured_choice", lambda question, *_, **__: question)
+        monkeypatch.setattr(module, "autotune", lambda question, *_, **__: question)
         assert len({fastest_linear_kernel(*case) for case in itertools.product((1, 2), (3, 4), (5, 6))}) == 2**3
 
     def test_small_products_are_left_to_pytorch(self, monkeypatch: pytest.MonkeyPatch) -> None:

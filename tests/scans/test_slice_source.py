@@ -14,7 +14,7 @@ from bpfl_med.figures import slice_picture
 from bpfl_med.inferers import VolumeInferer
 from bpfl_med.networks import IntensityNetwork
 from bpfl_med.slice_plane import SlicePlane
-from bpfl_med.slice_source import slice_source, spoken_source
+from bpfl_med.slice_source import describe_source, slice_source
 from bpfl_med.transforms import WindowIntensity
 
 
@@ -39,7 +39,7 @@ def test_a_frame_is_named_by_its_number_in_the_file(tmp_path):
     volume = load_scan(*find_scans(tmp_path / "in"))
     plane = SlicePlane.of_plane("acquired", volume.affine)
     assert volume.series is not None
-    assert spoken_source(volume, plane, 7) == f"frame {volume.series.frame_numbers[7]}"
+    assert describe_source(volume, plane, 7) == f"frame {volume.series.frame_numbers[7]}"
 
 
 @pytest.mark.parametrize("number", [None, "", "1\\2"])
@@ -55,7 +55,7 @@ def test_a_series_without_numbers_is_read_and_its_slices_have_none(tmp_path, num
     volume = load_scan(*find_scans(tmp_path / "in"))
     plane = SlicePlane.of_plane("acquired", volume.affine)
     assert slice_source(volume, plane, 3)["instance_number"] is None
-    assert spoken_source(volume, plane, 3) == ""
+    assert describe_source(volume, plane, 3) == ""
 
 
 def test_other_planes_and_volume_files_have_no_stored_images(tmp_path):
@@ -63,7 +63,7 @@ def test_other_planes_and_volume_files_have_no_stored_images(tmp_path):
     volume = load_scan(*find_scans(tmp_path / "in"))
     assert slice_source(volume, SlicePlane.of_plane("coronal", volume.affine), 3) == {}
     nifti = load_scan(*find_scans(save_nifti(tmp_path / "a.nii", small_volume())))
-    assert spoken_source(nifti, SlicePlane.of_plane("axial", nifti.affine), 1) == ""
+    assert describe_source(nifti, SlicePlane.of_plane("axial", nifti.affine), 1) == ""
 
 
 def test_the_picture_tells_number_and_sides_where_they_are_known(tmp_path, monkeypatch):

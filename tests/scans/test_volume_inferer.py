@@ -66,7 +66,7 @@ def test_every_slice_is_scored_as_the_picture_that_it_is(volume, network, predic
         assert row["index"] == index
         assert row["text_score"] == pytest.approx(float(alone.text_score), abs=1e-5)
         assert row["map_max"] == pytest.approx(float(alone.anomaly_map.max()), abs=1e-5)
-        assert row["anomaly_score"] == (row["text_score"] + row["map_max"]) / 2
+        assert row["slice_score"] == (row["text_score"] + row["map_max"]) / 2
 
 
 def test_empty_slices_are_zero_and_not_ranked(prediction):
@@ -74,9 +74,9 @@ def test_empty_slices_are_zero_and_not_ranked(prediction):
     for index in EMPTY:
         assert not prediction.anomaly_map[:, :, index].any()
         assert not prediction.uncertainty[:, :, index].any()
-        assert prediction.slices[index]["anomaly_score"] == 0
+        assert prediction.slices[index]["slice_score"] == 0
     assert set(prediction.ranking) == set(range(N_SLICES)) - set(EMPTY)
-    scores = [prediction.slices[index]["anomaly_score"] for index in prediction.ranking]
+    scores = [prediction.slices[index]["slice_score"] for index in prediction.ranking]
     assert scores == sorted(scores, reverse=True)
     assert prediction.volume_score == scores[0]
 

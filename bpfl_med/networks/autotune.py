@@ -26,7 +26,7 @@ _LARGEST_DIFFERENCE = 0.02  # of the largest value, between ways that are right 
 _LONGEST_WAIT = 120  # seconds, for other processes that measure
 
 
-def measured_choice(
+def autotune(
     question: str,
     ways: Mapping[str, Callable[..., torch.Tensor]],
     *,

@@ -7,7 +7,6 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,43 +19,12 @@ from bpfl_med.data.scans import Scan
 from bpfl_med.dicom.algorithm import Algorithm
 from bpfl_med.dicom.source_images import read_source_images
 from bpfl_med.files.atomic import check_writable, remove_unfinished, replaced_folder, write_json
-from bpfl_med.files.checksum import file_checksum
+from bpfl_med.handlers.scan_result import ScanResult, describe_result
+from bpfl_med.handlers.scan_result_record import result_record
 from bpfl_med.inferers import VolumePrediction
-from bpfl_med.machine.package_versions import package_versions
-from bpfl_med.slice_source import slice_source, spoken_source
 from bpfl_med.version import __version__
 from bpfl_med.workflow.different_settings import different_settings
 from bpfl_med.workflow.map_threshold import parse_threshold
-
-
-@dataclass(eq=False)
-class ScanResult:
-    """All that a writer needs to know of a scored scan.
-
-    Attributes:
-        volume: the scan.
-        prediction: maps and slice scores.
-        mask: [i, j, k] bool, where the map reaches the threshold.
-        threshold: the value of the map that the mask was made with.
-        class_name: what the scan shows.
-        algorithm: who made the result, for DICOM objects.
-        caution: a word or two that must stand wherever a mask or map is named, or None.
-        notice: the sentence for it, for wherever numbers or pictures stand, or None.
-        replaced: how the settings of an older result in the same place differed; empty without such a one.
-        omitted: files that were left out, and why.
-    """
-
-    volume: ScanVolume
-    prediction: VolumePrediction
-    mask: np.ndarray
-    threshold: float
-    class_name: str
-    algorithm: Algorithm
-    caution: str | None
-    notice: str | None
-    replaced: str = ""
-    omitted: dict[str, str] = field(default_factory=dict)
-
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +35,7 @@ ScanWriter = Callable[[Path, ScanResult], None]
 """Writes files of one kind into a scan's folder."""
 
 
-class ScanResults:
+class ScanResultSaver:
     """Write one folder a scan, with `result.json` and what the writers add.
 
     A folder appears under its final name only when all is written, so a run may be killed at any moment. `result.json`
@@ -134,11 +102,11 @@ class ScanResults:
             record = json.loads(path.read_text())
         except (OSError, ValueError):
             return ""
-        now = json.loads(json.dumps(self._way()))
+        now = json.loads(json.dumps(self._shared()))
         then = {part: {k: v for k, v in record.get(part, {}).items() if k not in _OF_ONE_RUN} for part in now}
         return different_settings(now, then)
 
-    def _way(self) -> dict[str, dict[str, Any]]:
+    def _shared(self) -> dict[str, dict[str, Any]]:
         """Give what all scans of a run share: the settings, with the writers and theirs, and the network."""
         return {
             "settings": {
@@ -169,7 +137,7 @@ class ScanResults:
             if not engine.keep_going:
                 raise
             what = "its results cannot be written"
-            engine.tell_failure(failure_sentence(error, volume.scan.path, what))
+            engine.report_failure(failure_sentence(error, volume.scan.path, what))
 
     def _refuse_lost_folder(self, error: OSError) -> None:
         """Raise if no later scan could be written either, because there is no room or the folder is closed to us."""
@@ -209,9 +177,11 @@ class ScanResults:
                 writer(folder, result)
                 seconds[type(writer).__name__] = time.perf_counter() - started
             _tell_unusable_attributes(folder, result)
-            record = self._record(result, folder, seconds)
+            record = result_record(
+                result, folder, settings=self._shared()["settings"], network=self.network, seconds=seconds
+            )
             write_json(folder / "result.json", record)
-        logger.info("%s: %s", self.output_dir / volume.scan.name, spoken_result(result))
+        logger.info("%s: %s", self.output_dir / volume.scan.name, describe_result(result))
         return result
 
     def _algorithm_name(self) -> str:
@@ -225,76 +195,9 @@ class ScanResults:
         scored = prediction.plane.pictures(prediction.anomaly_map)[prediction.ranking]
         return float(np.percentile(scored, value, overwrite_input=True)) if scored.size else 1.0
 
-    def _record(self, result: ScanResult, folder: Path, seconds: Mapping[str, float]) -> dict[str, Any]:
-        volume, prediction, plane = result.volume, result.prediction, result.prediction.plane
-        voxel_mm3 = float(abs(np.linalg.det(volume.affine[:3, :3])))
-        n_voxels = int(result.mask.sum())
-        return {
-            "notice": result.notice,
-            "input": {**_input_record(volume), "notes": list(volume.notes)},
-            "scores": {
-                "volume_score": prediction.volume_score,
-                "most_suspicious_slices": prediction.ranking,
-                "slices": [{**row, **slice_source(volume, plane, row["index"])} for row in prediction.slices],
-            },
-            "mask": {
-                "threshold": result.threshold,
-                "n_voxels": n_voxels,
-                "volume_mm3": n_voxels * voxel_mm3 if volume.affine_is_true else None,
-            },
-            "settings": {**self._way()["settings"], "black_and_white": prediction.ranges.tolist()},
-            "network": dict(self.network),
-            "outputs": [
-                {
-                    "file": path.relative_to(folder).as_posix(),
-                    "bytes": path.stat().st_size,
-                    "sha256": file_checksum(path),
-                }
-                for path in sorted(folder.rglob("*"))
-                if path.is_file()
-            ]
-            + [{"file": "result.json"}],
-            "omitted": result.omitted,
-            "versions": package_versions("nibabel", "pydicom", "highdicom"),
-            "seconds": {key: round(value, 3) for key, value in seconds.items()},
-        }
-
-
-def spoken_result(result: ScanResult) -> str:
-    """Give a line on what was written of a scan: score, slices to look at, and what was left out or replaced."""
-    volume, prediction = result.volume, result.prediction
-    sources = {i: spoken_source(volume, prediction.plane, i) for i in prediction.ranking[:3]}
-    slices = ", ".join(f"{i} ({source})" if source else str(i) for i, source in sources.items()) or "none"
-    caution = f" ({result.notice.split(':')[0]})" if result.notice else ""
-    left_out: dict[str, list[str]] = {}
-    for name, reason in result.omitted.items():
-        left_out.setdefault(reason, []).append(name)
-    omitted = "".join(f"; without {', '.join(names)}: {reason}" for reason, names in left_out.items())
-    replaced = f"; replaces a result of other settings ({result.replaced})" if result.replaced else ""
-    score = f"score {prediction.volume_score:.3f} of 0 to 1"
-    return f"{score}, slices to look at (from 0): {slices}{caution}{omitted}{replaced}"
-
 
 def _tell_unusable_attributes(folder: Path, result: ScanResult) -> None:
     """Say what of patient and study DICOM objects lack: an archive may not find the patient without it."""
     if result.volume.series is not None and any(folder.rglob("*.dcm")):
         for keyword in read_source_images(result.volume.series).patient_study.left_out:
             result.omitted[f"{keyword} in DICOM objects"] = "its value in the scan is against the standard"
-
-
-def _input_record(volume: ScanVolume) -> dict[str, Any]:
-    record: dict[str, Any] = {
-        "kind": "volume file" if volume.series is None else "DICOM series",
-        "sha256": volume.checksum,
-        "shape": list(volume.values.shape),
-        "affine_ras_mm": volume.affine.tolist() if volume.affine_is_true else None,
-    }
-    if volume.series is not None:
-        record |= {
-            "study_uid": volume.series.study_uid,
-            "series_uid": volume.series.series_uid,
-            "frame_of_reference_uid": volume.series.frame_of_reference_uid,
-            "modality": volume.modality,
-            "n_images": volume.scan.n_images,
-        }
-    return record

@@ -14,8 +14,8 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from bpfl_med.networks import measured_choice as module
-from bpfl_med.networks.measured_choice import measured_choice, processor_name
+from bpfl_med.networks import autotune as module
+from bpfl_med.networks.autotune import autotune, processor_name
 
 Way = Callable[[Tensor], Tensor]
 
@@ -57,7 +57,7 @@ def choice(file: Path, clock: Clock) -> Callable[..., str]:
 
     def choose(question: str = "sum", **ways: Way) -> str:
         ways = ways or {"slow": clock.way(2.0), "quick": clock.way(1.0)}
-        return measured_choice(question, ways, shapes=[(10, 10)], dtype=torch.float32)
+        return autotune(question, ways, shapes=[(10, 10)], dtype=torch.float32)
 
     return choose
 

@@ -1,10 +1,9 @@
-"""How an engine asks the network: of a batch of pictures, or of all slices of a volume."""
+"""Score a volume slice by slice."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 import numpy as np
@@ -15,75 +14,11 @@ from tqdm import tqdm
 
 from bpfl_med.data.scan_volume import ScanVolume
 from bpfl_med.data.scans import ScanError
+from bpfl_med.inferers.volume_prediction import VolumePrediction, slice_row
 from bpfl_med.networks import BayesPFL, Prediction, ScoringNetwork
 from bpfl_med.networks.clip_normalization import clip_normalize
 from bpfl_med.slice_plane import Plane, SlicePlane, evenly_chosen
 from bpfl_med.transforms.intensity import Intensity
-
-
-class PictureInferer(Inferer):
-    """Score a batch of 2-D images and give every field of the `Prediction`, so that handlers can use them all.
-
-    The network's own `forward` gives the map alone, because exports and other tools want one tensor.
-
-    Args:
-        features: gives what the frozen image tower of a Bayes-PFL says, such as a
-            :class:`~bpfl_med.training.feature_inferer.FeatureInferer`; the network itself if None.
-    """
-
-    def __init__(self, features: Inferer | None = None) -> None:
-        super().__init__()
-        self.features = features
-
-    def __call__(
-        self, inputs: torch.Tensor, network: ScoringNetwork, class_names: Sequence[str] | None = None
-    ) -> dict[str, torch.Tensor]:
-        """Score images.
-
-        Args:
-            inputs: [N, 3, H, W], CLIP-normalised RGB.
-            network: the network itself, not a wrapper around it.
-            class_names: what each image shows; the network's default if None.
-        """
-        names = class_names or [network.class_name] * len(inputs)
-        if self.features is None:
-            return network.predict(inputs, names)._asdict()
-        if not isinstance(network, BayesPFL):
-            raise ValueError(f"Features are those of a Bayes-PFL, and the network is a {type(network).__name__}")
-        return network.predict_features(self.features(inputs, network), names)._asdict()
-
-
-@dataclass(eq=False)
-class VolumePrediction:
-    """What the network says of a volume.
-
-    Attributes:
-        anomaly_map: [i, j, k] float32 on the voxels of the input; 0 in empty slices.
-        uncertainty: standard deviation of the map over the sampled prompts, likewise.
-        plane: how the slices lie in the volume.
-        slices: one a slice along `plane.axis`: index, empty, text_score, text_score_std, map_max, anomaly_score (the
-            mean of text score and maximum of the map: half the paper's image score, so that it lies in [0, 1]).
-        ranges: [3, 2], the values that became black and white in each channel.
-        seconds: time that scoring took.
-    """
-
-    anomaly_map: np.ndarray
-    uncertainty: np.ndarray
-    plane: SlicePlane
-    slices: list[dict[str, Any]]
-    ranges: np.ndarray
-    seconds: float = field(default=0.0)
-
-    @property
-    def volume_score(self) -> float:
-        """The score of the most suspicious slice."""
-        return max(row["anomaly_score"] for row in self.slices)
-
-    @property
-    def ranking(self) -> list[int]:
-        """Slice indices that are not empty, the most suspicious first."""
-        scored = [row for row in self.slices if not row["empty"]]
-        return [row["index"] for row in sorted(scored, key=lambda row: (-row["anomaly_score"], row["index"]))]
 
 
 class VolumeInferer(Inferer):
@@ -151,7 +86,7 @@ class VolumeInferer(Inferer):
             anomaly_map=np.zeros_like(inputs.values),
             uncertainty=np.zeros_like(inputs.values),
             plane=plane,
-            slices=[_row(index) for index in range(len(pictures))],
+            slices=[slice_row(index) for index in range(len(pictures))],
             ranges=ranges,
         )
         score = self._scorer(pictures, ranges, network, class_name)
@@ -217,11 +152,6 @@ class VolumeInferer(Inferer):
         return network.encode_text(mean, [class_name], network.noise)[0]
 
 
-def slice_score(text_score: float, map_max: float) -> float:
-    """Score a slice of a volume: half the paper's image score, so that it lies in [0, 1]."""
-    return (text_score + map_max) / 2
-
-
 def _put_back(prediction: Prediction, indices: Sequence[int], result: VolumePrediction) -> None:
     """Put maps and scores of n images into the places of their slices."""
     maps, spreads = (result.plane.pictures(voxels) for voxels in (result.anomaly_map, result.uncertainty))
@@ -230,19 +160,7 @@ def _put_back(prediction: Prediction, indices: Sequence[int], result: VolumePred
     spreads[indices] = _resized(prediction.uncertainty, size)[:, 0].cpu().numpy()
     scores = (prediction.text_score, prediction.score_std, prediction.anomaly_map.amax((1, 2, 3)))
     for index, (score, deviation, map_max) in zip(indices, torch.stack(scores, 1).tolist(), strict=True):
-        result.slices[index] = _row(index, score, deviation, map_max)
-
-
-def _row(index: int, text_score: float = 0.0, deviation: float = 0.0, map_max: float | None = None) -> dict[str, Any]:
-    """Give the scores of one slice; without a map it is an empty slice."""
-    return {
-        "index": index,
-        "empty": map_max is None,
-        "text_score": text_score,
-        "text_score_std": deviation,
-        "map_max": map_max or 0.0,
-        "anomaly_score": slice_score(text_score, map_max or 0.0),
-    }
+        result.slices[index] = slice_row(index, score, deviation, map_max)
 
 
 def _is_empty(channels: torch.Tensor) -> torch.Tensor:

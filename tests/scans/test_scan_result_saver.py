@@ -23,7 +23,7 @@ from bpfl_med.data.scan_volume import ScanVolume, load_scan
 from bpfl_med.demo.dicom_phantoms import DicomPhantom, write_series
 from bpfl_med.dicom import select_series
 from bpfl_med.dicom.terms import DISPLAY_COLOR
-from bpfl_med.handlers import ScanResults
+from bpfl_med.handlers import ScanResultSaver
 from bpfl_med.handlers.scan_writers import DicomSegmentation
 from bpfl_med.inferers import VolumeInferer
 
@@ -46,19 +46,19 @@ def settings(**changes: object) -> dict[str, object]:
     + [("checkpoint", 0.31, ("number", 0.31)), (0, None, ("number", 0.0)), ("p100", None, ("percentile", 100.0))],
 )
 def test_thresholds_are_numbers_percentiles_or_the_checkpoints(tmp_path, given, stored, expected):
-    results = ScanResults(tmp_path, **settings(threshold=given, stored_threshold=stored))
+    results = ScanResultSaver(tmp_path, **settings(threshold=given, stored_threshold=stored))
     assert results.threshold == expected
 
 
 @pytest.mark.parametrize("threshold", ["", "p", "p-1", "50%", -0.1, 1.01, "inf", "nan", None])
 def test_other_thresholds_are_refused(tmp_path, threshold):
     with pytest.raises(ValueError, match=re.escape(f"or checkpoint, got {threshold!r}")):
-        ScanResults(tmp_path, **settings(threshold=threshold))
+        ScanResultSaver(tmp_path, **settings(threshold=threshold))
 
 
 def test_a_checkpoint_without_a_threshold_is_refused(tmp_path):
     with pytest.raises(ValueError, match="The checkpoint stores no threshold"):
-        ScanResults(tmp_path, **settings(threshold="checkpoint"))
+        ScanResultSaver(tmp_path, **settings(threshold="checkpoint"))
 
 
 OVERLAY = """
@@ -148,9 +148,9 @@ def test_scores_and_sources_of_slices(full):
     uids = {str(pydicom.dcmread(file, stop_before_pixels=True).SOPInstanceUID) for file in phantom.files}
     assert {row["sop_instance_uid"] for row in rows} == uids
     best = rows[record["scores"]["most_suspicious_slices"][0]]
-    assert record["scores"]["volume_score"] == best["anomaly_score"] == max(row["anomaly_score"] for row in rows)
+    assert record["scores"]["volume_score"] == best["slice_score"] == max(row["slice_score"] for row in rows)
     assert record["scores"]["most_suspicious_slices"] == [
-        row["index"] for row in sorted(rows, key=lambda row: -row["anomaly_score"]) if not row["empty"]
+        row["index"] for row in sorted(rows, key=lambda row: -row["slice_score"]) if not row["empty"]
     ]
     assert record["settings"]["class_name"] == "brain"
     assert record["settings"]["plane"] == "acquired"

@@ -15,7 +15,7 @@ from bpfl_med.networks.transformer_block import activate
 _ROWS = 32
 
 
-def coarse_block(
+def low_precision_block(
     block: ResidualAttentionBlock, tokens: torch.Tensor, dtype: torch.dtype, *, kernels: Kernels
 ) -> torch.Tensor:
     """Apply one block of open_clip's image tower, computing products for patches in another type.
@@ -37,7 +37,7 @@ def coarse_block(
     if tokens.device.type == "cpu" and len(tokens) > 1:
         # Float32 layers of a batch round other last digits than those of one image, and rounding to the coarse type
         # would make them visible. A CPU gains nothing from a batch.
-        return torch.cat([coarse_block(block, image, dtype, kernels=kernels) for image in tokens.split(1)])
+        return torch.cat([low_precision_block(block, image, dtype, kernels=kernels) for image in tokens.split(1)])
     layer, perceptron = block.attn, block.mlp
     normed = block.ln_1(tokens)
     mean = normed.mean(1, keepdim=True)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bpfl_med.networks.attention_kernel import Kernels
-from bpfl_med.networks.coarse_block import class_token_attention, coarse_block
+from bpfl_med.networks.low_precision_block import class_token_attention, low_precision_block
 from bpfl_med.networks.transformer_block import transformer_block
 
 PLAIN = Kernels("linear", "fused")
@@ -46,7 +46,7 @@ def test_class_token_attention_is_the_first_row_of_plain_attention(
 def test_in_float32_it_is_the_plain_block(block: open_clip.transformer.ResidualAttentionBlock) -> None:
     x = tokens(block.attn.embed_dim)
     expected = transformer_block(block, x, kernels=PLAIN)
-    found = coarse_block(block, x, torch.float32, kernels=PLAIN)
+    found = low_precision_block(block, x, torch.float32, kernels=PLAIN)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
@@ -55,7 +55,7 @@ def test_in_bfloat16_the_patches_are_close_and_the_class_token_is_exact(
 ) -> None:
     x = tokens(block.attn.embed_dim)
     expected = transformer_block(block, x, kernels=PLAIN)
-    found = coarse_block(block, x, torch.bfloat16, kernels=PLAIN)
+    found = low_precision_block(block, x, torch.bfloat16, kernels=PLAIN)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found[:, 0], expected[:, 0], rtol=1e-5, atol=1e-5)
     error = float((found[:, 1:] - expected[:, 1:]).norm() / expected[:, 1:].norm())
@@ -64,6 +64,6 @@ def test_in_bfloat16_the_patches_are_close_and_the_class_token_is_exact(
 
 def test_an_image_gives_the_same_alone_and_in_a_batch(block: open_clip.transformer.ResidualAttentionBlock) -> None:
     x = tokens(block.attn.embed_dim)
-    together = coarse_block(block, x, torch.bfloat16, kernels=PLAIN)
-    alone = torch.cat([coarse_block(block, image, torch.bfloat16, kernels=PLAIN) for image in x.split(1)])
+    together = low_precision_block(block, x, torch.bfloat16, kernels=PLAIN)
+    alone = torch.cat([low_precision_block(block, image, torch.bfloat16, kernels=PLAIN) for image in x.split(1)])
     assert torch.equal(together, alone)
