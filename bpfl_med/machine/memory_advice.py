@@ -16,4 +16,4 @@ def memory_advice(error: BaseException) -> str | None:
     if not (of_the_machine or isinstance(error, MemoryError | torch.OutOfMemoryError)):
         return None
     place = "on the GPU" if isinstance(error, torch.OutOfMemoryError) else "in this machine"
-    return f"there is not enough memory {place}; free some, or take a smaller batch size (results stay the same)"
+    return f"there is not enough memory {place}; free some, or take a smaller batch size (results agree within 1e-5)"

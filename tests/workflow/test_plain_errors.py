@@ -88,7 +88,7 @@ MEMORY = {
 def test_memory_that_ran_out_is_told_with_what_to_do(kind, monkeypatch, capsys):
     ask, place = MEMORY[kind]
     error = caught(ask)
-    advice = f"there is not enough memory {place}; free some, or take a smaller batch size (results stay the same)"
+    advice = f"there is not enough memory {place}; free some, or take a smaller batch size (results agree within 1e-5)"
     assert memory_advice(error) == advice
     assert failure_sentence(error, Path("a.nii")) == f"a.nii: {advice}"
     assert printed_by_hook(error, monkeypatch, capsys)[-1].endswith(f": {advice}")
