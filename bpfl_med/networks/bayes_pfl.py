@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from torch import nn
 
 from bpfl_med.networks.anomaly_map import CHUNK_BYTES, anomaly_map_moments, pair_logits
-from bpfl_med.networks.attention_kernel import AttentionKernelSetting
 from bpfl_med.networks.checkpoint_record import (
     ignore_missing_backbone,
     leave_out_backbone,
@@ -21,8 +20,8 @@ from bpfl_med.networks.checkpoint_record import (
     write_record,
 )
 from bpfl_med.networks.class_names import start_token_id, tokenize_class_names
-from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures, Precision
-from bpfl_med.networks.linear_kernel import LinearKernelSetting
+from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures
+from bpfl_med.networks.compute_settings import ComputeSettings
 from bpfl_med.networks.mixed_precision import without_autocast
 from bpfl_med.networks.patch_pooling import PatchPooling
 from bpfl_med.networks.prompt_bank import PromptBank
@@ -76,8 +75,7 @@ class BayesPFL(ScoringNetwork):
         class_name: what images show when :meth:`forward` is not told.
         seed: of the initial weights and of the Monte Carlo noise.
         chunk_bytes: how much memory upsampled maps may take at a time.
-        linear_kernel, attention_kernel, precision, compile_options: how the backbone computes from now on, see
-            :meth:`CLIPBackbone.compute_with`.
+        compute_settings: how the backbone computes from now on; as it did if None.
 
     Attributes:
         trained: whether the prompts were trained; reports say so where they were not.
@@ -114,10 +112,7 @@ class BayesPFL(ScoringNetwork):
         class_name: str = ANY_OBJECT,
         seed: int = 333,
         chunk_bytes: int = CHUNK_BYTES,
-        linear_kernel: LinearKernelSetting = "auto",
-        attention_kernel: AttentionKernelSetting = "auto",
-        precision: Precision = "float32",
-        compile_options: Mapping[str, Any] | None = None,
+        compute_settings: ComputeSettings | None = None,
     ) -> None:
         super().__init__(class_name)
         hidden_width = backbone.vision_width // 2 if hidden_width is None else hidden_width
@@ -143,12 +138,8 @@ class BayesPFL(ScoringNetwork):
         self.chunk_bytes = chunk_bytes
         self.trained = False
         self.backbone = backbone
-        backbone.compute_with(
-            precision=precision,
-            linear_kernel=linear_kernel,
-            attention_kernel=attention_kernel,
-            compile_options=compile_options,
-        )
+        if compute_settings is not None:
+            backbone.compute_with(compute_settings)
         width, vision_width, n_layers = backbone.embed_dim, backbone.vision_width, len(feature_blocks)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed every accelerator
@@ -202,7 +193,7 @@ class BayesPFL(ScoringNetwork):
             "stage": self.stage,
             "n_samples": self.n_samples,
             "seed": self.seed,
-            "precision": self.backbone.precision,
+            "precision": self.backbone.compute_settings.precision,
             "computed_by": self.backbone.computed_by,
             "caution": self.caution,
             "notice": self.notice,

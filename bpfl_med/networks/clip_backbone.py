@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, get_args
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -14,13 +14,12 @@ from open_clip.transformer import QuickGELU, ResidualAttentionBlock
 from torch import nn
 
 from bpfl_med.machine.process_memory import LARGEST_KEPT
-from bpfl_med.networks.attention_kernel import AttentionKernelSetting, Kernels, choose_attention_kernel
+from bpfl_med.networks.attention_kernel import Kernels, choose_attention_kernel
 from bpfl_med.networks.class_names import vocabulary_size
-from bpfl_med.networks.linear_kernel import LinearKernel, LinearKernelSetting, choose_linear_kernel, computes_on_cpu
+from bpfl_med.networks.compute_settings import ComputeSettings
+from bpfl_med.networks.linear_kernel import LinearKernel, choose_linear_kernel, computes_on_cpu
 from bpfl_med.networks.low_precision_block import low_precision_block
 from bpfl_med.networks.transformer_block import transformer_block
-
-Precision = Literal["float32", "bfloat16", "float16"]
 
 _TEXT_TOKENS = 600  # of one image at the paper's sizes: 30 prompts of 6 tokens with two endings of 7 each
 
@@ -57,8 +56,7 @@ class CLIPBackbone(nn.Module):
             there is no room for more.
 
     Attributes:
-        linear_kernel, attention_kernel, precision: as given to :meth:`compute_with`.
-        compile_options: likewise, with names for what JSON cannot hold.
+        compute_settings: how the towers are computed, as given to :meth:`compute_with`.
 
     Raises:
         ValueError: if the architecture cannot carry the method, or the patch size does not divide `image_size`.
@@ -78,10 +76,7 @@ class CLIPBackbone(nn.Module):
         self.name = name
         self.pretrained = pretrained
         self.notice = notice
-        self.linear_kernel: LinearKernelSetting = "auto"
-        self.attention_kernel: AttentionKernelSetting = "auto"
-        self.precision: Precision = "float32"
-        self.compile_options: dict[str, Any] | None = None
+        self.compute_settings = ComputeSettings()
         self._compiled_image_tower: Callable[..., ImageFeatures] | None = None
         self.image_size = image_size
         self.patch_size = patch_size
@@ -126,21 +121,22 @@ class CLIPBackbone(nn.Module):
     @property
     def patch_kernel(self) -> LinearKernel:
         """How a float32 linear layer of an image's patches is computed here and now."""
-        parameter, n_tokens = self.clip.visual.proj, self.n_image_tokens
-        return choose_linear_kernel(self.linear_kernel, parameter, n_tokens=n_tokens, width=self.vision_width)
+        setting, parameter = self.compute_settings.linear_kernel, self.clip.visual.proj
+        return choose_linear_kernel(setting, parameter, n_tokens=self.n_image_tokens, width=self.vision_width)
 
     @property
     def image_kernels(self) -> Kernels:
         """How the image tower is computed here and now; compiled graphs hold the plain kernels."""
-        if self.compile_options is not None:
+        settings = self.compute_settings
+        if settings.compile_options is not None:
             return Kernels("linear", "fused")
         layer = self.clip.visual.transformer.resblocks[0].attn
-        linear = self.patch_kernel if self.precision == "float32" else "linear"
+        linear = self.patch_kernel if settings.precision == "float32" else "linear"
         attention = choose_attention_kernel(
-            self.attention_kernel,
+            settings.attention_kernel,
             linear,
             layer.in_proj_weight,
-            dtype=torch.bfloat16 if self.precision == "bfloat16" else layer.in_proj_weight.dtype,
+            dtype=torch.bfloat16 if settings.precision == "bfloat16" else layer.in_proj_weight.dtype,
             shape=(layer.num_heads, self.n_image_tokens, layer.head_dim),
         )
         return Kernels(linear, attention)
@@ -148,10 +144,15 @@ class CLIPBackbone(nn.Module):
     @property
     def text_kernels(self) -> Kernels:
         """How the text tower, whose attention has a mask, is computed here and now."""
-        parameter = self.clip.transformer.resblocks[0].attn.in_proj_weight
-        width = parameter.shape[1]
-        linear = choose_linear_kernel(self.linear_kernel, parameter, n_tokens=_TEXT_TOKENS, width=width)
+        setting, parameter = self.compute_settings.linear_kernel, self.clip.transformer.resblocks[0].attn.in_proj_weight
+        linear = choose_linear_kernel(setting, parameter, n_tokens=_TEXT_TOKENS, width=parameter.shape[1])
         return Kernels(linear, "fused")
+
+    @property
+    def compile_options(self) -> dict[str, Any] | None:
+        """With which options the image tower is compiled, with names for what JSON cannot hold; None: it is not."""
+        options: dict[str, Any] | None = json.loads(json.dumps(self.compute_settings.compile_options, default=_name))
+        return options
 
     @property
     def computed_by(self) -> dict[str, Any]:
@@ -163,55 +164,19 @@ class CLIPBackbone(nn.Module):
             "compile_options": self.compile_options,
         }
 
-    def compute_with(
-        self,
-        *,
-        precision: Precision,
-        linear_kernel: LinearKernelSetting,
-        attention_kernel: AttentionKernelSetting,
-        compile_options: Mapping[str, Any] | None,
-    ) -> None:
+    def compute_with(self, settings: ComputeSettings) -> None:
         """Choose how the towers are computed from now on, whichever network asks; all networks on it share the choice.
 
-        Args:
-            precision: "float32", or the type in which the costly parts of the blocks are computed, while embeddings,
-                norms and the residual stream stay. "float16" is for accelerators: linear layers and attention of both
-                towers, whose weights are kept in it. "bfloat16" has 8 bits only. It serves linear layers and attention
-                of the patches in the image tower; the class token stays exact
-                (:mod:`~bpfl_med.networks.low_precision_block`). The text tower costs too little to gain from it. The
-                speed benchmark measures the error.
-            linear_kernel: how float32 linear layers are computed on a CPU, "auto", "linear" or "convolution"; see
-                :func:`~bpfl_med.networks.linear_kernel.choose_linear_kernel`. Results differ by rounding alone.
-            attention_kernel: how the image tower attends on a CPU, "auto", "fused" or "by_heads"; see
-                :func:`~bpfl_med.networks.attention_kernel.choose_attention_kernel`. Results differ by rounding alone.
-            compile_options: run the image tower through `torch.compile` with these, such as
-                {"mode": "reduce-overhead"} for CUDA graphs; None for not at all.
-
         Raises:
-            ValueError: if a value is none of these, or weights that were rounded to float16 should be used in another
-                type.
+            ValueError: if weights that were rounded to float16 should be used in another type.
         """
-        for name, value, choices in (
-            ("precision", precision, get_args(Precision)),
-            ("linear_kernel", linear_kernel, get_args(LinearKernelSetting)),
-            ("attention_kernel", attention_kernel, get_args(AttentionKernelSetting)),
-        ):
-            if value not in choices:
-                raise ValueError(f"{name} must be one of {list(choices)}, got {value!r}")
-        if self.precision == "float16" and precision != "float16":
+        if self.compute_settings.precision == "float16" and settings.precision != "float16":
             raise ValueError("The weights were rounded to float16 and cannot go back; load the backbone again")
-        compiled = None
-        if compile_options is not None:
-            if not isinstance(compile_options, Mapping):
-                raise ValueError(
-                    f"compile_options must hold torch.compile's arguments by name, got {compile_options!r}"
-                )
-            # The plain function, not the method of this object, so that a copy of the backbone runs its own weights.
-            compiled = torch.compile(type(self)._image_tower, **compile_options)
-        self.precision, self.linear_kernel, self.attention_kernel = precision, linear_kernel, attention_kernel
-        self._compiled_image_tower = compiled
-        self.compile_options = json.loads(json.dumps(compile_options, default=_name))
-        if precision == "float16":
+        options = settings.compile_options
+        # The plain function, not the method of this object, so that a copy of the backbone runs its own weights.
+        self._compiled_image_tower = None if options is None else torch.compile(type(self)._image_tower, **options)
+        self.compute_settings = settings
+        if settings.precision == "float16":
             for block in (*self.clip.visual.transformer.resblocks, *self.clip.transformer.resblocks):
                 block.attn.half()
                 block.mlp.half()
@@ -272,7 +237,7 @@ class CLIPBackbone(nn.Module):
         tokens = visual.ln_pre(tokens + visual.positional_embedding)
         tapped, kernels = [], self.image_kernels
         for number, block in enumerate(visual.transformer.resblocks, start=1):
-            if self.precision == "bfloat16":
+            if self.compute_settings.precision == "bfloat16":
                 tokens = low_precision_block(block, tokens, torch.bfloat16, kernels=kernels)
             else:
                 tokens = transformer_block(block, tokens, kernels=kernels)

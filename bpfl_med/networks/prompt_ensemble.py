@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from bpfl_med.networks.anomaly_map import CHUNK_BYTES, anomaly_map_moments, upsampled_probability
-from bpfl_med.networks.attention_kernel import AttentionKernelSetting
 from bpfl_med.networks.class_names import CLASS_NAME_ALIASES, start_token_id, tokenize_class_names
-from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures, Precision
-from bpfl_med.networks.linear_kernel import LinearKernelSetting
+from bpfl_med.networks.clip_backbone import CLIPBackbone, ImageFeatures
+from bpfl_med.networks.compute_settings import ComputeSettings
 from bpfl_med.networks.mixed_precision import without_autocast
 from bpfl_med.networks.scoring_network import ANY_OBJECT, Prediction, ScoringNetwork, check_one_name_per_image
 from bpfl_med.networks.weights_notice import weights_notice
@@ -40,8 +39,7 @@ class PromptEnsemble(ScoringNetwork):
         templates: with {} for the state, such as "a photo of the {}.".
         class_name: what images show when :meth:`forward` is not told.
         chunk_bytes: how much memory upsampled maps may take at a time.
-        linear_kernel, attention_kernel, precision, compile_options: how the backbone computes from now on, see
-            :meth:`CLIPBackbone.compute_with`.
+        compute_settings: how the backbone computes from now on; as it did if None.
 
     Raises:
         ValueError: if there are no states or templates, or one has not exactly one {}.
@@ -55,10 +53,7 @@ class PromptEnsemble(ScoringNetwork):
         templates: Sequence[str],
         class_name: str = ANY_OBJECT,
         chunk_bytes: int = CHUNK_BYTES,
-        linear_kernel: LinearKernelSetting = "auto",
-        attention_kernel: AttentionKernelSetting = "auto",
-        precision: Precision = "float32",
-        compile_options: Mapping[str, Any] | None = None,
+        compute_settings: ComputeSettings | None = None,
     ) -> None:
         super().__init__(class_name)
         if not state_pairs or not templates or any(len(pair) != 2 for pair in state_pairs):
@@ -67,12 +62,8 @@ class PromptEnsemble(ScoringNetwork):
             if text.count("{}") != 1:
                 raise ValueError(f"A state or template must hold {{}} once, for what is put in, got {text!r}")
         self.backbone = backbone
-        backbone.compute_with(
-            precision=precision,
-            linear_kernel=linear_kernel,
-            attention_kernel=attention_kernel,
-            compile_options=compile_options,
-        )
+        if compute_settings is not None:
+            backbone.compute_with(compute_settings)
         self.state_pairs = [tuple(pair) for pair in state_pairs]
         self.templates = list(templates)
         self.chunk_bytes = chunk_bytes
@@ -97,7 +88,7 @@ class PromptEnsemble(ScoringNetwork):
             "backbone": self.backbone.record,
             "state_pairs": [list(pair) for pair in self.state_pairs],
             "templates": self.templates,
-            "precision": self.backbone.precision,
+            "precision": self.backbone.compute_settings.precision,
             "computed_by": self.backbone.computed_by,
             "caution": self.caution,
             "notice": self.notice,

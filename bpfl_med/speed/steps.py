@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,7 +53,8 @@ def measure_steps(network: BayesPFL, image: torch.Tensor, class_name: str, *, ro
 
 def _steps(network: BayesPFL, image: torch.Tensor, class_name: str) -> Sequence[Step]:
     plain, other = copy.copy(network.backbone), copy.copy(network.backbone)  # of the same weights
-    plain.linear_kernel, other.linear_kernel = "linear", "convolution"
+    plain.compute_with(replace(plain.compute_settings, linear_kernel="linear"))
+    other.compute_with(replace(other.compute_settings, linear_kernel="convolution"))
     blocks = network.hyper_parameters["feature_blocks"]
     features = network.encode_image(image)
     x_cls, n_samples = features.global_feature, network.n_samples

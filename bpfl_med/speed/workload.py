@@ -13,6 +13,7 @@ from open_clip.model import CLIP
 
 from bpfl_med.demo.backbone import untrained_clip
 from bpfl_med.networks import BayesPFL, CLIPBackbone
+from bpfl_med.networks.compute_settings import ComputeSettings
 
 DEMO = "demo"
 """Name of the small backbone of the embedded default."""
@@ -58,8 +59,7 @@ def networks(
             feature_blocks=blocks,
             n_prompts=n_prompts,
             n_samples=n_samples,
-            precision=precision,  # type: ignore[arg-type]
-            compile_options=compile_options,
+            compute_settings=ComputeSettings(precision, compile_options=compile_options),  # type: ignore[arg-type]
         )
         .to(device)
         .eval()

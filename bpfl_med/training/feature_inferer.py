@@ -60,7 +60,7 @@ class FeatureInferer(Inferer):
         kind = image.device.type
         autocast = str(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else None
         blocks = network.hyper_parameters["feature_blocks"]
-        way = [backbone.image_kernels, backbone.precision, backbone.compile_options]
+        way = [backbone.image_kernels, backbone.compute_settings.precision, backbone.compile_options]
         computed_by = [_ENTRY, way, kind, package_versions(), str(image.dtype), autocast]
         depends_on = [backbone.checksum, backbone.activation, blocks, *computed_by]
         digest = hashlib.sha256(json.dumps(depends_on).encode())

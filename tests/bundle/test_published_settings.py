@@ -74,7 +74,7 @@ def test_augmentation() -> None:
     [("precision", "bfloat16"), ("linear_kernel", "convolution"), ("attention_kernel", "by_heads")],
 )
 def test_settings_of_the_backbone_reach_it(setting: str, value: str) -> None:
-    assert getattr(small_network(**{setting: value}).backbone, setting) == value
+    assert getattr(small_network(**{setting: value}).backbone.compute_settings, setting) == value
 
 
 def test_the_network_alone_has_the_same_defaults() -> None:

@@ -15,6 +15,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 
 from bpfl_med.handlers import AnomalyEvaluation, EvaluationReport
 from bpfl_med.metrics import top_k_mean
+from bpfl_med.networks.compute_settings import ComputeSettings
 
 
 def handlers(folder: Path, network, *, items=(), skipped=(), **changes) -> list:
@@ -157,7 +158,7 @@ def test_how_it_was_computed_is_told_beside_the_report(evaluate, network, items,
     evaluate(network, items, both)
     told = json.loads((report_folder / "run.json").read_text())["computed_by"]
     assert told == network.backbone.computed_by
-    monkeypatch.setattr(network.backbone, "linear_kernel", "convolution")
+    monkeypatch.setattr(network.backbone, "compute_settings", ComputeSettings(linear_kernel="convolution"))
     assert network.backbone.computed_by != told
     _, again = handlers(report_folder, network)
     assert again.description == both[1].description

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 
 from bpfl_med.networks import BayesPFL, CLIPBackbone
 from bpfl_med.networks.attention_kernel import fastest_attention_kernel
+from bpfl_med.networks.compute_settings import ComputeSettings
 from bpfl_med.networks.linear_kernel import fastest_linear_kernel
 
 MakeNetwork = Callable[..., BayesPFL]
@@ -44,7 +46,7 @@ def train_like(network: BayesPFL, seed: int = 1) -> BayesPFL:
 
 @pytest.fixture(scope="session")
 def make_network(small_clip: open_clip.CLIP) -> MakeNetwork:
-    """Make a small network; image size and activation are the backbone's, the rest are hyper-parameters."""
+    """Make a small network; keywords are hyper-parameters or how the backbone computes."""
 
     def make(image_size: int = 24, quick_gelu: bool = False, **hyper_parameters: Any) -> BayesPFL:
         clip = copy.deepcopy(small_clip)
@@ -53,7 +55,17 @@ def make_network(small_clip: open_clip.CLIP) -> MakeNetwork:
                 block.mlp.gelu = open_clip.transformer.QuickGELU()
         backbone = CLIPBackbone(clip, image_size=image_size, name="tiny", pretrained=False)
         settings = {"feature_blocks": (2, 4), "n_prompts": 2, "n_samples": 3, "n_flows": 3, "context_length": 2}
-        return train_like(BayesPFL(backbone, **{**settings, "state_length": 3, **hyper_parameters})).eval()
+        compute_settings = ComputeSettings(
+            **{
+                field.name: hyper_parameters.pop(field.name)
+                for field in fields(ComputeSettings)
+                if field.name in hyper_parameters
+            }
+        )
+        network = BayesPFL(
+            backbone, compute_settings=compute_settings, **{**settings, "state_length": 3, **hyper_parameters}
+        )
+        return train_like(network).eval()
 
     return make
 

@@ -25,6 +25,7 @@ from bpfl_med.networks.attention_kernel import (
     choose_attention_kernel,
     fastest_attention_kernel,
 )
+from bpfl_med.networks.compute_settings import ComputeSettings
 from bpfl_med.networks.linear_kernel import LinearKernel
 
 
@@ -190,7 +191,7 @@ class TestNetwork:
         monkeypatch.setattr(linear_kernel, "fastest_linear_kernel", lambda *_: "convolution")
         monkeypatch.setattr(linear_kernel, "_LEAST_OPERATIONS", 0)
         backbone = CLIPBackbone(copy.deepcopy(small_clip), image_size=8 * 23, name="tiny")  # 530 tokens
-        backbone.compute_with(precision=precision, linear_kernel="auto", attention_kernel="auto", compile_options=None)
+        backbone.compute_with(ComputeSettings(precision))
         assert backbone.image_kernels == image
         assert backbone.text_kernels == Kernels(text, "fused")
         assert backbone.patch_kernel == "convolution"

@@ -9,6 +9,7 @@ from open_clip.transformer import QuickGELU
 
 from bpfl_med.networks import CLIPBackbone, clip_backbone
 from bpfl_med.networks.clip_backbone import resize_positional_embedding, weights_checksum
+from bpfl_med.networks.compute_settings import ComputeSettings
 
 SMALL_VISION = {"layers": 1, "width": 64, "patch_size": 8, "image_size": 16, "head_width": 64}
 SMALL_TEXT = {"width": 64, "heads": 1, "layers": 1}
@@ -126,11 +127,9 @@ def test_another_vocabulary_is_refused() -> None:
 
 def test_a_choice_that_cannot_be_changes_nothing(small_clip: open_clip.CLIP) -> None:
     backbone = CLIPBackbone(copy.deepcopy(small_clip), image_size=32, name="tiny")
-    with pytest.raises(ValueError, match=r"compile_options must hold .* by name, got 'fast'"):
-        backbone.compute_with(
-            precision="bfloat16", linear_kernel="linear", attention_kernel="fused", compile_options="fast"
-        )
-    assert (backbone.precision, backbone.linear_kernel, backbone.attention_kernel) == ("float32", "auto", "auto")
+    with pytest.raises(TypeError, match="mood"):
+        backbone.compute_with(ComputeSettings("bfloat16", compile_options={"mood": "fast"}))
+    assert backbone.compute_settings == ComputeSettings()
 
 
 def test_a_compiled_tower_gives_the_same(small_clip: open_clip.CLIP) -> None:
@@ -138,9 +137,7 @@ def test_a_compiled_tower_gives_the_same(small_clip: open_clip.CLIP) -> None:
     backbone = CLIPBackbone(copy.deepcopy(small_clip), image_size=32, name="tiny")
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     expected = backbone.encode_image(images, (2, 4))
-    backbone.compute_with(
-        precision="float32", linear_kernel="auto", attention_kernel="auto", compile_options={"backend": "aot_eager"}
-    )
+    backbone.compute_with(ComputeSettings(compile_options={"backend": "aot_eager"}))
     other = copy.deepcopy(backbone)
     other.clip.visual.proj.data *= 2
     torch.testing.assert_close(backbone.encode_image(images, (2, 4)), expected, rtol=0, atol=1e-5)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bpfl_med.networks import BayesPFL
 from bpfl_med.networks import linear_kernel as module
+from bpfl_med.networks.compute_settings import ComputeSettings
 from bpfl_med.networks.linear_kernel import LinearKernel, choose_linear_kernel, fastest_linear_kernel, linear
 
 KERNELS = get_args(LinearKernel)
@@ -139,9 +140,10 @@ class TestNetwork:
                 assert block.ln_1.weight.dtype == torch.float32
 
     @pytest.mark.parametrize(
-        "option", [{"linear_kernel": "fast"}, {"attention_kernel": "flash"}, {"precision": "int8"}]
+        "option",
+        [{"linear_kernel": "fast"}, {"attention_kernel": "flash"}, {"precision": "int8"}, {"compile_options": "fast"}],
     )
-    def test_unknown_choices_are_refused(self, option: dict[str, str], make_network: Callable[..., BayesPFL]) -> None:
+    def test_unknown_choices_are_refused(self, option: dict[str, str]) -> None:
         (name,) = option
-        with pytest.raises(ValueError, match=f"{name} must be one of"):
-            make_network(**option)
+        with pytest.raises(ValueError, match=rf"{name} must (be one of \[|hold torch.compile's arguments by name)"):
+            ComputeSettings(**option)

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from bpfl_med.networks import CLIPBackbone, PromptEnsemble
+from bpfl_med.networks.compute_settings import ComputeSettings
 
 PAIRS = [("healthy {}", "diseased {}"), ("{} without a flaw", "{} with a flaw"), ("{}", "broken {}")]
 TEMPLATES = ["a photo of the {}.", "{}"]
@@ -117,12 +118,12 @@ def test_mixed_precision_stops_at_the_image_tower(network, images):
 
 def test_it_says_how_its_backbone_computes(network):
     backbone = copy.deepcopy(network.backbone)
-    settings = {"precision": "bfloat16", "linear_kernel": "convolution", "attention_kernel": "fused"}
-    other = PromptEnsemble(backbone, state_pairs=PAIRS, templates=TEMPLATES, **settings)
-    assert {name: getattr(backbone, name) for name in settings} == settings
+    settings = ComputeSettings("bfloat16", linear_kernel="convolution", attention_kernel="fused")
+    other = PromptEnsemble(backbone, state_pairs=PAIRS, templates=TEMPLATES, compute_settings=settings)
+    assert backbone.compute_settings == settings
     assert other.provenance["precision"] == "bfloat16"
     PromptEnsemble(backbone, state_pairs=PAIRS, templates=TEMPLATES)
-    assert backbone.precision == "float32"
+    assert backbone.compute_settings == settings
 
 
 def test_names_are_checked(network, images):

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from bpfl_med.networks import CLIPBackbone
+from bpfl_med.networks.compute_settings import ComputeSettings
 from bpfl_med.networks.transformer_block import activate
 
 
@@ -75,17 +76,17 @@ def test_bfloat16_changes_the_image_tower_little_and_the_text_tower_not_at_all(s
     prompt = torch.randn(1, 3, 64, generator=torch.Generator().manual_seed(1))
     endings, end = prompt[:, None], torch.tensor([2])
     exact, text = backbone.encode_image(image, (4,)), backbone.encode_prompts(prompt, endings, end)
-    backbone.compute_with(precision="bfloat16", linear_kernel="auto", attention_kernel="auto", compile_options=None)
+    backbone.compute_with(ComputeSettings("bfloat16"))
     coarse = backbone.encode_image(image, (4,))
     error = float((coarse.patch_tokens - exact.patch_tokens).norm() / exact.patch_tokens.norm())
     assert 0 < error < 2**-8
     assert torch.equal(backbone.encode_prompts(prompt, endings, end), text)
-    backbone.compute_with(precision="float32", linear_kernel="auto", attention_kernel="auto", compile_options=None)
+    backbone.compute_with(ComputeSettings())
     assert torch.equal(backbone.encode_image(image, (4,)).patch_tokens, exact.patch_tokens)
 
 
 def test_weights_that_were_rounded_do_not_pass_for_exact_ones(small_clip: open_clip.CLIP) -> None:
     backbone = CLIPBackbone(copy.deepcopy(small_clip), image_size=32, name="tiny")
-    backbone.compute_with(precision="float16", linear_kernel="auto", attention_kernel="auto", compile_options=None)
+    backbone.compute_with(ComputeSettings("float16"))
     with pytest.raises(ValueError, match="load the backbone again"):
-        backbone.compute_with(precision="float32", linear_kernel="auto", attention_kernel="auto", compile_options=None)
+        backbone.compute_with(ComputeSettings())

@@ -11,6 +11,7 @@ import pytest
 from bpfl_med.checkpoints import load_bayes_pfl
 from bpfl_med.networks import BayesPFL
 from bpfl_med.networks.attention_kernel import Kernels
+from bpfl_med.networks.compute_settings import ComputeSettings
 
 
 @pytest.fixture(scope="session")
@@ -32,5 +33,6 @@ def network(request: pytest.FixtureRequest, tiny_a: Path, settings: dict[str, An
         feature_blocks=settings["features_list"],
         n_samples=settings["sample_num"],
     )
-    network.backbone.linear_kernel, network.backbone.attention_kernel = request.param
+    linear, attention = request.param
+    network.backbone.compute_with(ComputeSettings(linear_kernel=linear, attention_kernel=attention))
     return network

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 
 from bpfl_med.networks import BayesPFL, CLIPBackbone
 from bpfl_med.networks.attention_kernel import Kernels
+from bpfl_med.networks.compute_settings import ComputeSettings
 from bpfl_med.training import FeatureInferer
 
 IMAGES = torch.randn(5, 3, 48, 48, generator=torch.Generator().manual_seed(0))
@@ -65,13 +66,10 @@ def test_another_way_of_computing_is_another_entry(tmp_path: Path, network: Baye
     }
     for setting in itertools.product(*ways.values()):
         other = copy.deepcopy(network)
-        for name, value in zip(ways, setting, strict=True):
-            setattr(other.backbone, name, value)
+        other.backbone.compute_with(ComputeSettings(**dict(zip(ways, setting, strict=True))))
         inferer(IMAGES[:1], other)
     other = copy.deepcopy(network)
-    other.backbone.compute_with(
-        precision="float32", linear_kernel="auto", attention_kernel="auto", compile_options={"backend": "eager"}
-    )
+    other.backbone.compute_with(ComputeSettings(compile_options={"backend": "eager"}))
     inferer(IMAGES[:1], other)
     assert len(list(tmp_path.rglob("*.safetensors"))) == 2 * 2 + 2 + 1  # bfloat16 has but one linear kernel
 

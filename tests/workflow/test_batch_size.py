@@ -12,6 +12,7 @@ from monai.bundle import ConfigParser
 
 from bpfl_med.machine.tensor_memory import TensorMemory
 from bpfl_med.networks import BayesPFL, CLIPBackbone, IntensityNetwork
+from bpfl_med.networks.compute_settings import ComputeSettings
 from bpfl_med.workflow.batch_size import largest_batch_size
 
 
@@ -37,9 +38,7 @@ def test_the_batch_fits_and_one_more_would_not(n_images: int, network: BayesPFL)
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_other_precisions(precision: str, network: BayesPFL) -> None:
     other = copy.deepcopy(network)
-    other.backbone.compute_with(
-        precision=precision, linear_kernel="auto", attention_kernel="auto", compile_options=None
-    )
+    other.backbone.compute_with(ComputeSettings(precision))
     assert largest_batch_size(other, limit_gib=gib_of(other, 4), most=64) == 4
 
 
