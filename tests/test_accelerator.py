@@ -19,7 +19,7 @@ from bpfl_med.demo.backbone import untrained_clip
 from bpfl_med.losses import BayesPFLLoss
 from bpfl_med.metrics import smoothed, top_k_mean
 from bpfl_med.metrics.smoothing import _smoothing_matrix
-from bpfl_med.networks import BayesPFL, CLIPBackbone
+from bpfl_med.networks import BayesPFL, CLIPBackbone, ComputeSettings
 from bpfl_med.networks.clip_normalization import clip_normalize
 from bpfl_med.training import TrainingNoise
 from bpfl_med.transforms import WindowIntensity
@@ -57,8 +57,8 @@ ABLATIONS = [
     {},
     {"stage": 1},
     {"ensemble": "text"},
-    {"precision": "bfloat16"},
-    {"precision": "float16"},
+    {"compute_settings": ComputeSettings("bfloat16")},
+    {"compute_settings": ComputeSettings("float16")},
     {"context_distribution": "image_agnostic", "state_distribution": "image_specific"},
     {"context_distribution": "off", "state_distribution": "off"},
     {"residual_attention": False, "patch_pooling": "average"},
