@@ -21,7 +21,7 @@ def average_precision(scores: torch.Tensor, abnormal: torch.Tensor) -> float | N
         ValueError: the shapes differ.
     """
     if scores.shape != abnormal.shape:
-        raise ValueError(f"Map and mask must have one shape, got {tuple(scores.shape)} and {tuple(abnormal.shape)}.")
+        raise ValueError(f"Map and mask must have one shape, got {tuple(scores.shape)} and {tuple(abnormal.shape)}")
     is_abnormal = abnormal.to(scores.device).bool()
     positive, negative = _from_high_to_low(scores[is_abnormal]), _from_high_to_low(scores[~is_abnormal])
     if not len(positive) or not len(negative):

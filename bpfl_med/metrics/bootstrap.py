@@ -44,7 +44,7 @@ def draw_images(n_images: int, *, n_resamples: int, rng: np.random.Generator) ->
         ValueError: `n_resamples` is below 1.
     """
     if n_resamples < 1:
-        raise ValueError(f"The bootstrap needs at least 1 resample, got {n_resamples}.")
+        raise ValueError(f"The bootstrap needs at least 1 resample, got {n_resamples}")
     return [rng.integers(n_images, size=n_images) for _ in range(n_resamples)]
 
 
@@ -58,7 +58,7 @@ def percentile_intervals(resamples: Resamples, *, confidence: float) -> Bootstra
         ValueError: `confidence` is outside (0, 1).
     """
     if not 0 < confidence < 1:
-        raise ValueError(f"The confidence must lie between 0 and 1, got {confidence}.")
+        raise ValueError(f"The confidence must lie between 0 and 1, got {confidence}")
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
     bounds: dict[str, tuple[float, float] | None] = {}
     n_skipped = 0

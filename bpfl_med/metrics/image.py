@@ -51,7 +51,7 @@ def image_operating_points(
 def _checked(scores: ArrayLike | torch.Tensor, labels: ArrayLike | torch.Tensor) -> tuple[NDArray, NDArray[np.bool_]]:
     score, label = to_numpy(scores), to_numpy(labels)
     if score.ndim != 1 or score.shape != label.shape:
-        raise ValueError(f"Scores and labels must be two lists of one length, got {score.shape} and {label.shape}.")
+        raise ValueError(f"Scores and labels must be two lists of one length, got {score.shape} and {label.shape}")
     check_finite(score, "Image scores")
     return score, to_bool(label, "Image labels")
 

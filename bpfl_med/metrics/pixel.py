@@ -58,9 +58,9 @@ class PixelMetrics:
         directory: str | Path | None = None,
     ) -> None:
         if not 0 < fpr_limit <= 1:
-            raise ValueError(f"The FPR limit of AUPRO must lie in (0, 1], got {fpr_limit}.")
+            raise ValueError(f"The FPR limit of AUPRO must lie in (0, 1], got {fpr_limit}")
         if memory_limit < 2**20:
-            raise ValueError(f"The memory limit must be at least 1 MiB (1048576 bytes), got {memory_limit}.")
+            raise ValueError(f"The memory limit must be at least 1 MiB (1048576 bytes), got {memory_limit}")
         self.fpr_limit = fpr_limit
         self._normal = SortedRuns(np.uint32, memory_limit // 2 // 4, directory)
         self._abnormal = SortedRuns(np.uint64, memory_limit // 4 // 8, directory)
@@ -86,9 +86,9 @@ class PixelMetrics:
         """
         scores, labels = to_numpy(maps), to_numpy(masks)
         if scores.ndim < 2 or scores.shape != labels.shape:
-            raise ValueError(f"Maps and masks must have one shape [..., H, W], got {scores.shape} and {labels.shape}.")
+            raise ValueError(f"Maps and masks must have one shape [..., H, W], got {scores.shape} and {labels.shape}")
         if not np.can_cast(scores.dtype, np.float32):
-            raise ValueError(f"Anomaly maps must be float32, got {scores.dtype}; cast them to accept the rounding.")
+            raise ValueError(f"Anomaly maps must be float32, got {scores.dtype}; cast them to accept the rounding")
         check_finite(scores, "Anomaly maps")
         abnormal = to_bool(labels, "Masks")
         keys = scores_to_keys(scores.astype(np.float32, copy=False))
@@ -106,7 +106,7 @@ class PixelMetrics:
             ValueError: the other object is this one.
         """
         if other is self:
-            raise ValueError("A PixelMetrics object cannot be merged with itself: its images would count twice.")
+            raise ValueError("A PixelMetrics object cannot be merged with itself: its images would count twice")
         for run in other._normal.runs():
             self._normal.extend(run)
         for run in other._abnormal.runs():

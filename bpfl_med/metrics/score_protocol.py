@@ -21,7 +21,7 @@ def top_k_mean(maps: Tensor, k: int = 2000) -> Tensor:
         ValueError: k is below 1.
     """
     if k < 1:
-        raise ValueError(f"The number of pixels in the top-k mean must be at least 1, got {k}.")
+        raise ValueError(f"The number of pixels in the top-k mean must be at least 1, got {k}")
     pixels = maps.flatten(-2)
     return pixels.topk(min(k, pixels.shape[-1])).values.mean(-1)
 
@@ -63,4 +63,4 @@ def image_scores(protocol: ScoreProtocol, *, text_scores: Tensor, map_maxima: Te
             return text_scores
         case "image":
             return map_maxima
-    raise ValueError(f"The score protocol must be one of {', '.join(get_args(ScoreProtocol))}, got {protocol!r}.")
+    raise ValueError(f"The score protocol must be one of {', '.join(get_args(ScoreProtocol))}, got {protocol!r}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
@@ -30,6 +29,7 @@ from bpfl_med.networks.prompt_noise import PromptNoise
 from bpfl_med.networks.residual_cross_attention import ResidualCrossAttention
 from bpfl_med.networks.scoring_network import ANY_OBJECT, Prediction, ScoringNetwork, check_one_name_per_image
 from bpfl_med.networks.text_score import ImagePart, TextScore
+from bpfl_med.networks.weights_checksum import weights_checksum
 from bpfl_med.networks.weights_notice import weights_notice
 
 
@@ -202,11 +202,7 @@ class BayesPFL(ScoringNetwork):
     @property
     def checksum(self) -> str:
         """SHA-256 of the trained weights and their record, which names the backbone's own: what makes a result."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().numpy().data)
-        return digest.hexdigest()
+        return weights_checksum(self.state_dict())
 
     @property
     def _name_length(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -20,6 +19,7 @@ from bpfl_med.networks.compute_settings import ComputeSettings
 from bpfl_med.networks.linear_kernel import LinearKernel, choose_linear_kernel, computes_on_cpu
 from bpfl_med.networks.low_precision_block import low_precision_block
 from bpfl_med.networks.transformer_block import transformer_block
+from bpfl_med.networks.weights_checksum import weights_checksum
 
 _TEXT_TOKENS = 600  # of one image at the paper's sizes: 30 prompts of 6 tokens with two endings of 7 each
 
@@ -81,8 +81,8 @@ class CLIPBackbone(nn.Module):
         self.image_size = image_size
         self.patch_size = patch_size
         self.grid_size = image_size // patch_size
-        self.checksum = weights_checksum(clip)
         self.clip = clip.float().eval().requires_grad_(False)
+        self.checksum = weights_checksum(self.clip.state_dict())  # in float32, whatever type they came in
         self.clip.visual.positional_embedding = nn.Parameter(
             resize_positional_embedding(self.clip.visual.positional_embedding, self.grid_size), requires_grad=False
         )
@@ -287,15 +287,6 @@ def resize_positional_embedding(embedding: torch.Tensor, grid_size: int) -> torc
     grid = embedding.detach()[1:].unflatten(0, (old_grid, old_grid)).permute(2, 0, 1).unsqueeze(0)
     resized = F.interpolate(grid, size=(grid_size, grid_size), mode="bicubic", antialias=True, align_corners=False)
     return torch.cat([embedding.detach()[:1], resized[0].flatten(1).T])
-
-
-def weights_checksum(clip: CLIP) -> str:
-    """Return the SHA-256 of all weights in float32, whatever file they came from."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(clip.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().float().cpu().contiguous().numpy().data)
-    return digest.hexdigest()
 
 
 def _name(value: object) -> str:

@@ -71,7 +71,7 @@ def start(files: Sequence[Path], out: Path, overrides: dict, **variables: object
 
 def kill_when(ready, processes: Sequence[subprocess.Popen]) -> None:
     """Send SIGKILL once there is enough progress; the run must not have ended before."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not ready() and time.monotonic() < deadline:
         time.sleep(0.002)
     for process in processes:

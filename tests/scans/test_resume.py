@@ -198,7 +198,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-m", "bpfl_med.cli", "predict", root / "in", "-o", root / "out", "--all"]
     command += ["--class-name", "brain", "--modality", "ct-brain", "--backbone", "intensity"]
     process = subprocess.Popen(command)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline:
         entries = list((root / "out").iterdir()) if (root / "out").exists() else []
         if any(entry.name.startswith(".") for entry in entries) and any(e.name == "scan02" for e in entries):

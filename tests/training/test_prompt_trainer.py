@@ -9,7 +9,7 @@ from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 
 from bpfl_med.networks import BayesPFL
-from bpfl_med.networks.clip_backbone import weights_checksum
+from bpfl_med.networks.weights_checksum import weights_checksum
 from bpfl_med.training import PromptTrainer
 
 MakeTrainer = Callable[..., PromptTrainer]
@@ -37,13 +37,13 @@ def assert_same(first: PromptTrainer, second: PromptTrainer, tolerance: float) -
 def test_a_step_moves_what_it_should_and_never_clip(make_trainer: MakeTrainer, network: BayesPFL) -> None:
     trainer = make_trainer()
     before = weights_of(trainer.network)
-    checksum = weights_checksum(trainer.network.backbone.clip)
+    checksum = weights_checksum(trainer.network.backbone.clip.state_dict())
     (first, *_) = run(trainer)
     assert first["loss"] == pytest.approx(sum(value for name, value in first.items() if name != "loss"))
     still = {name for name, value in weights_of(trainer.network).items() if torch.equal(value, before[name])}
     image_side = ("text_score.patch_pooling.", "text_score.image_projection.")  # of stage 2
     assert still == {name for name in before if name.startswith(image_side)}
-    assert weights_checksum(trainer.network.backbone.clip) == checksum
+    assert weights_checksum(trainer.network.backbone.clip.state_dict()) == checksum
     assert all(parameter.grad is None for parameter in trainer.network.backbone.parameters())
     in_optimizer = {id(p) for group in trainer.optimizer.param_groups for p in group["params"]}
     assert not in_optimizer & {id(parameter) for parameter in trainer.network.backbone.parameters()}
