@@ -92,6 +92,13 @@ class TestFocal:
         found = sums_of(logits, mask.to(dtype), samples)
         assert float(focal_loss(found)) == pytest.approx(float(focal_loss(sums_of(logits, mask, samples))))
 
+    def test_without_normal_pixels_there_is_only_the_abnormal_part(self, samples: FlowSamples) -> None:
+        logits = draw(1, 1, 2, 2)
+        p = torch.sigmoid(logits)
+        expected = (-((1 - p) ** 2) * torch.log(p + 1e-8)).mean()
+        found = focal_loss(sums_of(logits, torch.ones_like(logits), samples))
+        assert float(found) == pytest.approx(float(expected))
+
     def test_without_abnormal_pixels_there_is_only_the_normal_part(self, samples: FlowSamples) -> None:
         logits = draw(1, 1, 2, 2)
         p = torch.sigmoid(-logits)

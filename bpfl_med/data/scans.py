@@ -141,13 +141,11 @@ def unfinished_scans(scans: Iterable[Scan], output_dir: str | Path, *, resume: b
 
 
 def _result(place: Path) -> dict[str, Any] | None:
-    """Read the result of a scan: None if there is none of this program, and an empty one if it is damaged."""
+    """Read the result of a scan: None if there is none of this program, or a damaged one, which may be anyone's."""
     try:
         result = json.loads((place / "result.json").read_text())
-    except OSError:
+    except (OSError, ValueError):
         return None
-    except ValueError:
-        return {}
     return result if isinstance(result, dict) and isinstance(result.get("input"), dict) else None
 
 
@@ -155,10 +153,10 @@ def _problem_of_place(scan: Scan, place: Path, result: dict[str, Any] | None, *,
     """Say why the results of a scan cannot go to their place; None if it is free, or holds a result of that scan."""
     if len(scan.name.encode()) > _LONGEST_NAME:
         return f"{scan.path}: its folders' names are too long to name results; give a folder nearer to it"
-    if result is None and place.exists():
+    if result is None:
+        if not place.exists():
+            return None
         return f"{place}: is there already and holds no results of this program; choose another output folder"
-    if not result:
-        return None
     if not is_volume_file(scan.path):
         if resume and (scan.n_images or 0) < (_n_images_then(result) or 0):
             return (

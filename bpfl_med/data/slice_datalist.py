@@ -22,6 +22,7 @@ from bpfl_med.data.volume_file import files_of_volume
 from bpfl_med.files.atomic import remove_unfinished, replaced_folder, write_json
 from bpfl_med.files.checksum import files_checksum
 from bpfl_med.slice_plane import Plane, SlicePlane
+from bpfl_med.version import __version__
 
 if TYPE_CHECKING:
     from bpfl_med.transforms.intensity import Intensity
@@ -51,8 +52,8 @@ def slice_datalist(
     Slices have the grey levels that :class:`~bpfl_med.inferers.VolumeInferer` gives them, in 8 bits, and the volume's
     own pixels. They lie in `folder/<volume>/{normal,abnormal,mask}/<index>.png`, so the folder is a data set like any
     other. Slices that are black all over are left out, as the inferer does not score them; one with a lesion stays. A
-    volume whose slices are there already, made of the same files in the same way, is not written again. Of several
-    processes the first one writes, and the others wait.
+    volume whose slices are there already, made of the same files in the same way by the same version, is not written
+    again. Of several processes the first one writes, and the others wait.
 
     Args:
         volumes: of :func:`~bpfl_med.data.volume_datalist`.
@@ -74,7 +75,7 @@ def slice_datalist(
     if plane == "acquired":
         raise ValueError("plane must be axial, coronal or sagittal for slices of volume files, got 'acquired'")
     folder = Path(folder)
-    settings = {"plane": plane, "lesion_above": lesion_above, **intensity.settings}
+    settings = {"plane": plane, "lesion_above": lesion_above, **intensity.settings, "version": __version__}
     items: list[SliceItem] = []
     n_left_out = 0
     with idist.one_rank_first():

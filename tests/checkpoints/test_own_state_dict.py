@@ -13,7 +13,7 @@ from ignite.engine import Engine
 from monai.handlers import CheckpointLoader
 from monai.networks import copy_model_state
 
-from bpfl_med.checkpoints import load_bayes_pfl
+from bpfl_med.checkpoints import load_bayes_pfl, save_prompts
 from bpfl_med.networks import BayesPFL, CLIPBackbone
 
 Build = Callable[..., BayesPFL]
@@ -46,6 +46,12 @@ def assert_arrived(network: BayesPFL, source: BayesPFL) -> None:
     for name, value in source.named_parameters():
         assert torch.equal(network.get_parameter(name), value), name
     assert (network.stage, network.trained) == (1, True)
+
+
+def test_a_name_that_the_reader_would_take_for_another_format_is_refused(trained: BayesPFL, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"the file's name must end so, got \S+/a\.pth"):
+        save_prompts(trained, tmp_path / "a.pth")
+    assert not list(tmp_path.iterdir())
 
 
 def test_backbone_is_not_in_the_state_dict(trained: BayesPFL) -> None:

@@ -75,6 +75,14 @@ def test_a_finished_set_is_run_again_only_with_other_settings(sets, capfd):
     assert json.loads((sets / "out/bayes_pfl/brain_mri/metrics.json").read_text())["network"]["seed"] == 7
 
 
+def test_options_reach_the_evaluation(sets):
+    options = ("--bootstrap-resamples", 5, "--n-samples", 3, "--batch-size", 3)
+    assert benchmark(sets, f"brain_mri={sets}/brains", *options) == 0
+    report = json.loads((sets / "out/bayes_pfl/brain_mri/metrics.json").read_text())
+    assert report["intervals"]["n_resamples"] == 5
+    assert report["network"]["n_samples"] == 3
+
+
 def test_one_bad_set_does_not_cost_the_others(sets, capfd):
     (sets / "brains/yes/bad.jpg").write_bytes(b"no picture")
     assert benchmark(sets, f"brain_mri={sets}/brains", f"kvasir_seg={sets}/polyps") == 3

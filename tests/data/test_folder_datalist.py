@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from layouts import save
+from PIL import Image
 
 from bpfl_med.data import PictureError, folder_datalist, items_of_classes, masked_datalist, picture_datalist
+from bpfl_med.data.picture_item import unread_pictures
 
 
 @pytest.fixture
@@ -163,3 +165,10 @@ def test_items_of_chosen_classes(tmp_path):
     assert items_of_classes(items, ["wood", "pill"]) == items[:2] + items[4:]
     with pytest.raises(ValueError, match=r"The data set has no class cable, grid; it has pill, tile, wood"):
         items_of_classes(items, ["wood", "grid", "cable"])
+
+
+def test_pictures_behind_a_link_are_read(tmp_path):
+    (tmp_path / "real").mkdir()
+    Image.new("L", (4, 4)).save(tmp_path / "real/a.png")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert unread_pictures([{"image": str(tmp_path / "link/a.png")}], tmp_path / "link") is None

@@ -248,3 +248,16 @@ def test_a_real_scan(tmp_path):
     image = read_nifti(path)
     np.testing.assert_array_equal(image.data, nib.load(path).get_fdata(dtype=np.float32))
     np.testing.assert_array_equal(image.affine, nib.load(path).affine)
+
+
+def test_a_unit_of_time_does_not_hide_that_of_length(tmp_path):
+    image = nib.Nifti1Image(np.zeros((3, 4, 5), np.float32), np.diag([0.002, 0.002, 0.003, 1]))
+    image.header.set_xyzt_units("meter", "sec")
+    nib.save(image, tmp_path / "a.nii")
+    np.testing.assert_allclose(np.diag(read_nifti(tmp_path / "a.nii").affine), [2, 2, 3, 1], rtol=1e-6)
+
+
+def test_a_negative_index_is_no_volume(tmp_path):
+    nib.save(nib.Nifti1Image(np.zeros((3, 4, 5, 2), np.float32), np.eye(4)), tmp_path / "a.nii")
+    with pytest.raises(NiftiError, match=r"has no volume -1; give an index from 0 to 1"):
+        read_nifti(tmp_path / "a.nii", index=-1)

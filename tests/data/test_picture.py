@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from bpfl_med.data import PictureError, open_picture
@@ -112,3 +113,16 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path, write, sentence):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(PictureError, match=r"There is no file .*/gone.png; check the data set's folder and patterns"):
         open_picture(tmp_path / "gone.png", "RGB")
+
+
+def test_a_jpeg_with_a_preview_is_one_picture(tmp_path):
+    one, preview = (Image.new("RGB", (8, 8), (v, v, v)) for v in (200, 10))
+    one.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[preview])
+    assert np.asarray(open_picture(tmp_path / "a.jpg", "L")).min() > 190
+
+
+def test_compressed_16_bit_colours_are_refused(tmp_path):
+    values = (np.arange(192).reshape(8, 8, 3) * 300).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", compression="zlib")
+    with pytest.raises(PictureError, match="16 bits of each colour"):
+        open_picture(tmp_path / "a.tif", "RGB")

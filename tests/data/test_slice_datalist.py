@@ -94,7 +94,7 @@ def test_a_black_slice_with_a_lesion_is_not_left_out(root, tmp_path):
     ]
 
 
-def test_slices_are_written_once_and_anew_if_files_or_settings_change(root, tmp_path):
+def test_slices_are_written_once_and_anew_if_files_settings_or_version_change(root, tmp_path, monkeypatch):
     def written() -> list[int]:
         folders = sorted((tmp_path / "slices").iterdir())
         assert [folder.name for folder in folders] == ["healthy__FLAIR", "p1__FLAIR", "p2__FLAIR"]
@@ -109,6 +109,10 @@ def test_slices_are_written_once_and_anew_if_files_or_settings_change(root, tmp_
     changed = [one != other for one, other in zip(written(), before, strict=True)]
     assert changed == [False, False, True]
     before = written()
+    list_slices(root, tmp_path / "slices", plane="coronal")
+    assert all(one != other for one, other in zip(written(), before, strict=True))
+    before = written()
+    monkeypatch.setattr("bpfl_med.data.slice_datalist.__version__", "0.0.0")
     list_slices(root, tmp_path / "slices", plane="coronal")
     assert all(one != other for one, other in zip(written(), before, strict=True))
 

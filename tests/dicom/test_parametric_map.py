@@ -116,3 +116,10 @@ def test_scores_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no SNOMED code is known"):
         write_parametric_map(tmp_path / "map.dcm", scores, series, ALGORITHM, body_part="bolt")
     assert not (tmp_path / "map.dcm").exists()
+
+
+def test_frames_count_up_in_their_dimension(tmp_path):
+    phantom, series = phantom_series(tmp_path / "series", "axial")
+    written = write_parametric_map(tmp_path / "map.dcm", lesion_scores(phantom, series), series, ALGORITHM)
+    places = [g.FrameContentSequence[0].DimensionIndexValues for g in written.PerFrameFunctionalGroupsSequence]
+    assert places == list(range(1, series.shape[0] + 1))

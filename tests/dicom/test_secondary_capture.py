@@ -130,3 +130,11 @@ def test_pixels_have_the_size_of_the_scans(tmp_path: Path) -> None:
     scores, mask = lesion_scores(phantom, series), lesion_mask(phantom, series)
     first, *_ = write_secondary_capture(tmp_path / "overlay", scores, scores, mask, series, ALGORITHM)
     assert list(pydicom.dcmread(first).PixelSpacing) == pytest.approx(series.pixel_spacing)
+
+
+def test_a_picture_refers_to_its_own_frame(tmp_path):
+    phantom, series = phantom_series(tmp_path / "series", "enhanced_shuffled")
+    scores = lesion_scores(phantom, series)
+    files = write_secondary_capture(tmp_path / "o", scores, scores, scores > 0.5, series, ALGORITHM)
+    told = [pydicom.dcmread(file).SourceImageSequence[0].ReferencedFrameNumber for file in files]
+    assert told == list(series.frame_numbers) != list(range(1, len(files) + 1))

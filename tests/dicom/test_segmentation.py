@@ -33,8 +33,9 @@ from result_phantoms import (
     tool,
 )
 
-from bpfl_med.dicom import DicomSeries, SeriesError, find_series, load_series
+from bpfl_med.dicom import DicomSeries, SeriesError, find_series, load_series, select_series
 from bpfl_med.dicom.algorithm import Algorithm
+from bpfl_med.dicom.derived_object import tracking_identifiers
 from bpfl_med.dicom.segmentation import write_segmentation
 from bpfl_med.dicom.source_images import read_source_images
 from bpfl_med.dicom.terms import ANATOMIC_REGIONS, anatomic_region
@@ -510,3 +511,30 @@ def test_codes_are_of_the_part_that_the_name_says(name: str) -> None:
     assert set(name.split()) <= set(words)
     short = {"cervical spine": "CSPINE", "lumbar spine": "LSPINE", "thoracic spine": "TSPINE"}
     assert region.body_part_examined == short.get(name, name.replace(" ", "").upper())
+
+
+def test_one_image_that_may_show_the_patient_is_enough(tmp_path):
+    _, series = phantom_series(tmp_path, "axial")
+    for file in series.files[1:]:
+        image = pydicom.dcmread(file)
+        image.RecognizableVisualFeatures = "NO"
+        image.save_as(file)
+    assert read_source_images(series).show_patient
+
+
+def test_findings_of_two_series_are_two(tmp_path):
+    one, other = (phantom_series(tmp_path / kind, kind)[1] for kind in ("axial", "oblique"))
+    assert one.series_uid != other.series_uid
+    assert tracking_identifiers(one, ALGORITHM) != tracking_identifiers(other, ALGORITHM)
+
+
+def test_two_series_without_frame_of_reference_share_none(tmp_path):
+    uids = set()
+    for kind in ("axial", "oblique"):
+        phantom, _ = phantom_series(tmp_path / kind, kind)
+        for file in phantom.files:
+            image = pydicom.dcmread(file)
+            del image.FrameOfReferenceUID
+            image.save_as(file)
+        uids.add(read_source_images(select_series(tmp_path / kind)).datasets[0].FrameOfReferenceUID)
+    assert len(uids) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -499,3 +500,15 @@ def test_frames_without_functional_groups_of_their_own_are_refused(tmp_path):
     dataset.PerFrameFunctionalGroupsSequence.append(dataset.PerFrameFunctionalGroupsSequence[0])
     with pytest.raises(ValueError, match="24 frames but 25 functional groups"):
         list(frames_of(dataset, file))
+
+
+def test_other_pixels_of_the_same_length_and_time_are_told(tmp_path):
+    phantom = write_series(tmp_path)
+    dataset = pydicom.dcmread(phantom.files[3])
+    dataset.PixelData = dataset.PixelData[::-1]
+    dataset.save_as(tmp_path / "other.dcm")
+    for file in (phantom.files[3], tmp_path / "other.dcm"):
+        os.utime(file, (10**9, 10**9))
+    assert phantom.files[3].stat().st_size == (tmp_path / "other.dcm").stat().st_size
+    with pytest.raises(SeriesError, match="the same SOPInstanceUID with different contents"):
+        select_series(tmp_path)

@@ -258,3 +258,24 @@ def test_other_pixels_than_the_header_says_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("bpfl_med.dicom.volume.iter_pixels", lambda *_, **__: iter([np.zeros((1, 48), np.int16)]))
     with pytest.raises(SeriesError, match=r"decodes to \(1, 48\) pixels, not \(64, 48\)"):
         read_volume(series)
+
+
+def test_padding_becomes_the_lowest_value_of_all_slices(tmp_path):
+    phantom = write_series(tmp_path, kind="padding")
+    image = pydicom.dcmread(phantom.files[5])
+    pixels = image.pixel_array.copy()
+    pixels[pixels != image.PixelPaddingValue] += 100
+    image.PixelData = pixels.tobytes()
+    image.save_as(phantom.files[5])
+    values = read_volume(select_series(tmp_path)).values
+    assert len(set(values[:, 0, 0].tolist())) == 1
+    assert values[0, 0, 0] == values.min()
+
+
+def test_a_ct_without_a_rescale_type_has_hounsfield_units(tmp_path):
+    phantom = write_series(tmp_path, kind="undeclared_padding")
+    for file in phantom.files:
+        image = pydicom.dcmread(file)
+        del image.RescaleType
+        image.save_as(file)
+    assert read_volume(select_series(tmp_path)).values.min() >= -1500

@@ -19,6 +19,13 @@ def handlers(folder, items, metrics) -> list:
     return [evaluation, journal, ConfidenceIntervals(evaluation=evaluation, journal=journal, **drawn)]
 
 
+def test_progress_of_other_packages_is_not_gone_on_with(evaluate, network, items, tmp_path, monkeypatch):
+    evaluate(network, items, handlers(tmp_path, items, ["image"])[:2], batch_size=4)
+    monkeypatch.setattr("bpfl_med.handlers.evaluation_journal.package_versions", lambda *_: {"torch": "another"})
+    with pytest.raises(ValueError, match=r"progress of an unfinished run with other settings .*another"):
+        handlers(tmp_path, items, ["image"])
+
+
 @pytest.fixture
 def run(evaluate, network, items, tmp_path):
     def evaluate_items(chosen=items, metrics=("image", "pixel")):

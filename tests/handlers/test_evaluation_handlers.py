@@ -256,3 +256,11 @@ def test_unknown_kinds_of_metrics_are_refused(metrics):
 def test_an_unknown_protocol_is_refused_at_once():
     with pytest.raises(ValueError, match=r"score_protocol must be one of paper, released, text, image, got 'max'"):
         AnomalyEvaluation(protocol="max", metrics=["image"], top_k=1, smoothing_sigma=0)
+
+
+def test_a_second_evaluation_forgets_the_first(evaluate, network, items):
+    evaluation = AnomalyEvaluation(protocol="paper", metrics=["pixel"], top_k=20, smoothing_sigma=0)
+    evaluator = evaluate(network, items[:4], [evaluation])
+    n_pixels = {name: len(pixels._normal) for name, pixels in evaluation.pixels.items()}
+    evaluator.run()
+    assert {name: len(pixels._normal) for name, pixels in evaluation.pixels.items()} == n_pixels

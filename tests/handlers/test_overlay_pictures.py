@@ -79,3 +79,8 @@ def test_a_second_run_draws_the_same_pictures(evaluate, network, items, tmp_path
     handler = OverlayPictures(tmp_path, n_images=3, n_pictures=3, threshold=0.5, notice=None, size=32)
     evaluate(network, items[:3], [handler], n_runs=2)
     assert len(list(tmp_path.glob("overlays/*"))) == 3
+
+
+def test_never_more_pictures_than_asked_for(tmp_path):
+    handler = OverlayPictures(tmp_path, n_images=7, n_pictures=3, threshold=0.5, notice=None)
+    assert list(handler.drawn) == [0, 3, 6]

@@ -150,6 +150,14 @@ class TestTypesAndDevices:
             found = network.predict(images(2), NAMES[:2])
         assert_close(found, expected, 0.05)
 
+    def test_flows_are_not_rounded_by_autocast(self, network: BayesPFL, images: Draw) -> None:
+        feature = network.encode_image(images(2)).global_feature
+        expected = network.encode_text(feature, NAMES[:2], network.noise)[1]
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            found = network.encode_text(feature, NAMES[:2], network.noise)[1]
+        for part, same in zip(found, expected, strict=True):
+            assert torch.equal(part.z_k, same.z_k)
+
     def test_everything_follows_the_device(self, network: BayesPFL, images: Draw) -> None:
         """The meta device refuses to meet a tensor that was left on the CPU."""
         elsewhere = copy.deepcopy(network).to("meta")

@@ -119,7 +119,7 @@ def test_any_class_name_gives_a_valid_seg(tmp_path, class_name):
     assert "Error" not in said.stdout + said.stderr
 
 
-def test_every_object_belongs_to_the_patient_and_scan_of_the_scan(full):
+def test_every_object_belongs_to_the_patient_and_study_of_the_scan(full):
     phantom, result = full
     source = pydicom.dcmread(phantom.files[0], stop_before_pixels=True)
     for name in result.files:
@@ -127,6 +127,15 @@ def test_every_object_belongs_to_the_patient_and_scan_of_the_scan(full):
             made = pydicom.dcmread(result.folder / name, stop_before_pixels=True)
             for keyword in ("PatientName", "PatientID", "StudyInstanceUID"):
                 assert made[keyword].value == source[keyword].value, (name, keyword)
+
+
+@pytest.mark.parametrize(("class_name", "code"), [("Brain", "12738006"), ("sponge", "38266002")])
+def test_an_organ_has_its_code_however_it_is_spelt(tmp_path, class_name, code):
+    """SNOMED CT: brain, and the body as a whole."""
+    write_series(tmp_path / "in", kind="single_slice")
+    assert predict(tmp_path / "in", tmp_path / "out", class_name=class_name) == 0
+    (segment,) = pydicom.dcmread(result_of(tmp_path / "out").folder / "mask.seg.dcm").SegmentSequence
+    assert segment.AnatomicRegionSequence[0].CodeValue == code
 
 
 def test_the_seg_holds_the_mask_or_the_map(full):

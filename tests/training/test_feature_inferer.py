@@ -91,3 +91,11 @@ def test_a_damaged_entry_is_no_features(tmp_path: Path, network: BayesPFL) -> No
     entry.write_bytes(entry.read_bytes()[:100])
     with pytest.raises(SafetensorError):
         inferer(IMAGES[:1], network)
+
+
+def test_another_activation_is_another_entry(tmp_path, network, monkeypatch):
+    inferer, image = FeatureInferer(tmp_path), torch.zeros(1, 3, 48, 48)
+    inferer(image, network)
+    monkeypatch.setattr(type(network.backbone), "activation", "quick_gelu")
+    inferer(image, network)
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 2

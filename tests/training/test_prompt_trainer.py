@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from monai.engines.utils import IterationEvents
 
 from bpfl_med.networks import BayesPFL
 from bpfl_med.networks.weights_checksum import weights_checksum
-from bpfl_med.training import PromptTrainer
+from bpfl_med.training import PromptTrainer, TrainingNoise
 
 MakeTrainer = Callable[..., PromptTrainer]
 
@@ -151,3 +152,10 @@ def test_a_training_that_diverges_is_told_at_its_step(make_trainer: MakeTrainer)
                 parameter.fill_(float("nan"))
     with pytest.raises(ValueError, match=r"the loss of step 1 \(epoch 1\) is nan; take smaller learning rates"):
         trainer.run()
+
+
+def test_every_step_draws_its_own(make_trainer):
+    noise = mock.Mock(wraps=TrainingNoise(3))
+    make_trainer(max_epochs=2, noise=noise).run()
+    assert [call.args[:2] for call in noise.noise.call_args_list] == [(1, 1), (1, 2), (1, 3), (2, 4), (2, 5), (2, 6)]
+    assert [call.args[0] for call in noise.prompt_index.call_args_list] == [1, 2, 3, 4, 5, 6]

@@ -72,3 +72,13 @@ class TestNoise:
 def test_another_seed_is_another_order() -> None:
     one, other = (list(TrainingBatches(20, batch_size=4, seed=seed)) for seed in (1, 2))
     assert one != other
+
+
+def test_states_depend_on_the_seed():
+    one, other = TrainingNoise(0), TrainingNoise(1)
+    assert not one.noise(1, 1, [0], 8).normal.equal(other.noise(1, 1, [0], 8).normal)
+
+
+def test_entries_depend_on_the_seed():
+    one, other = ([TrainingNoise(seed).prompt_index(step, 3) for step in range(1, 21)] for seed in (0, 1))
+    assert one != other

@@ -61,3 +61,8 @@ def test_the_augmentation_of_the_bundle_moves_image_and_mask_together(tmp_path: 
     images = torch.stack([one["image"] for one in drawn])
     assert images.min() >= -1.7923
     assert images.max() <= 2.1459
+
+
+def test_two_images_are_not_changed_alike(items, transform):
+    dataset = TrainingDataset([items[0], items[0]], transform, seed=1, n_variants=None)
+    assert not torch.equal(dataset[1, 0]["image"], dataset[1, 1]["image"])
