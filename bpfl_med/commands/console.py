@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -12,17 +13,29 @@ from typing import NamedTuple, TextIO
 
 
 class Console(NamedTuple):
-    """Where a command shows its progress and says what could not be used.
+    """Where a command says what it did, and what could not be used, a line each.
+
+    Names of files may hold what no line can, such as a line break or bytes that are no text: those are escaped.
 
     Attributes:
-        terminal: standard error, or what it was before libraries were silenced.
+        terminal: standard error, or what it was before libraries were silenced; progress is shown there, too.
     """
 
     terminal: TextIO
 
+    def report(self, line: str) -> None:
+        """Say what was done, on standard output."""
+        _print_line(line, sys.stdout)
+
     def report_failure(self, sentence: str) -> None:
         """Say at once what could not be used, since a run of thousands of scans may be killed."""
-        print(f"bpfl-med: {sentence}", file=self.terminal, flush=True)
+        _print_line(f"bpfl-med: {sentence}", self.terminal)
+
+
+def _print_line(line: str, stream: TextIO) -> None:
+    escaped = re.sub(r"[\x00-\x1f\x7f]", lambda sign: repr(sign.group())[1:-1], line)
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    print(escaped.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
 
 
 @contextlib.contextmanager

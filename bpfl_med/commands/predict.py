@@ -68,19 +68,19 @@ def run(options: argparse.Namespace, console: Console) -> int:
         config_file=[str(file) for file in files], workflow_type="infer", logging_file=False, **settings
     )
     if options.take_all:  # all headers are read, which takes hours in a large archive
-        print(f"{options.scan}: looking for scans ...", flush=True)
+        console.report(f"{options.scan}: looking for scans ...")
     workflow.initialize()
     workflow.evaluator.inferer.progress = console.terminal
     workflow.evaluator.add_event_handler(Events.ITERATION_COMPLETED, _say_outcome, options.output, console)
     n_scans, n_to_score = (len(workflow.parser.get_parsed_content(part)) for part in ("scans", "datalist"))
     if n_to_score < n_scans:
-        print(f"{options.output}: {n_scans - n_to_score} of {n_scans} scans have results already", flush=True)
+        console.report(f"{options.output}: {n_scans - n_to_score} of {n_scans} scans have results already")
     workflow.evaluator.run()  # not the config's `run`, which ends with an error if a scan failed
     n_failed = len(workflow.evaluator.state.failures)
     n_done = n_scans - n_failed
     if options.take_all:
         failed = f", {n_failed} could not be used" if n_failed else ""
-        print(f"{options.output}: {n_done} of {n_scans} scans have results{failed}", flush=True)
+        console.report(f"{options.output}: {n_done} of {n_scans} scans have results{failed}")
     if n_failed == 0:
         return 0
     return 3 if n_done else 2
@@ -93,4 +93,4 @@ def _say_outcome(engine: Engine, output: Path, console: Console) -> None:
     if (result := engine.state.result) is None:
         console.report_failure(engine.state.failures[-1])
     else:
-        print(f"{output / result.volume.scan.name}: {describe_result(result)}", flush=True)
+        console.report(f"{output / result.volume.scan.name}: {describe_result(result)}")

@@ -143,11 +143,19 @@ def _load(path: Path) -> nib.Nifti1Image:
     try:
         header = nib.Nifti2Header if raw[:4] in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c") else nib.Nifti1Header
         parsed = header.from_fileobj(BytesIO(raw))
-        needed = parsed.get_data_offset() + math.prod(parsed.get_data_shape()) * parsed.get_data_dtype().itemsize
+        offset = parsed.get_data_offset()
+        needed = offset + math.prod(parsed.get_data_shape()) * parsed.get_data_dtype().itemsize
         if len(raw) < needed:
             raise NiftiError(f"{path}: cut short, {len(raw)} bytes of {needed}; copy it again")
+        if len(raw) > needed or offset < header.sizeof_hdr:
+            raise NiftiError(
+                f"{path}: its header tells of {needed} bytes, voxels from byte {offset}, and it holds {len(raw)}, so "
+                "shape or type cannot be true; convert it again"
+            )
         return (nib.Nifti2Image if header is nib.Nifti2Header else nib.Nifti1Image).from_bytes(raw)
-    except (ImageFileError, HeaderDataError, WrapStructError, OSError, EOFError) as error:
+    except NiftiError:
+        raise
+    except (ImageFileError, HeaderDataError, WrapStructError, OSError, EOFError, ValueError) as error:
         raise NiftiError(f"{path}: no single-file NIfTI that can be parsed; convert or copy it again") from error
 
 

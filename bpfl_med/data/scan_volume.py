@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
 from bpfl_med.data.nifti import NiftiImage, read_nifti
 from bpfl_med.data.scans import Scan, ScanError
 from bpfl_med.data.volume_file import NIFTI_SUFFIXES, files_of_volume, is_volume_file, names_patient_space
-from bpfl_med.dicom import DicomSeries, SeriesError, choose_series, load_series, read_volume
+from bpfl_med.dicom import (
+    DicomSeries,
+    FoundSeries,
+    SeriesError,
+    choose_series,
+    find_series,
+    load_series,
+    read_volume,
+)
 from bpfl_med.dicom.geometry import affine_of
 from bpfl_med.files.checksum import files_checksum
 
@@ -82,7 +92,10 @@ def load_scan(scan: Scan, *, allow_gaps: bool = False, volume_index: int | None 
 
 
 def _load_series(scan: Scan, allow_gaps: bool) -> ScanVolume:
-    found = scan.found or choose_series(scan.path, scan.series_uid)
+    found = scan.found
+    if found is None:
+        all_there = None if scan.search is None else _series_in(scan.path, scan.search)
+        found = choose_series(scan.path, scan.series_uid, all_there)
     if scan.n_images not in (None, len(found.frames)) and not found.unusable:
         raise ScanError(
             f"{scan.path}: the series {found.series_uid} had {scan.n_images} images when it was found and has "
@@ -100,6 +113,12 @@ def _load_series(scan: Scan, allow_gaps: bool) -> ScanVolume:
     affine = _nominal_affine(series) if series.affine is None else series.affine
     notes = (*series.notes, *read.notes)
     return ScanVolume(scan, values, affine, series.modality, read.checksum, notes, series=series)
+
+
+@functools.lru_cache(maxsize=1)
+def _series_in(folder: Path, search: int) -> list[FoundSeries]:
+    """List the series of a folder, whose headers are read once for all its scans that one search has found."""
+    return find_series(folder)
 
 
 def _load_with_itk(scan: Scan) -> ScanVolume:

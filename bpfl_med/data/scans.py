@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
-import re
-from collections import Counter
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,13 +21,14 @@ from bpfl_med.dicom import (
     find_series_and_damage,
     load_series,
 )
+from bpfl_med.dicom.checks import is_uid
 from bpfl_med.files.checksum import files_checksum
 from bpfl_med.files.walk import files_below
 
 logger = logging.getLogger(__name__)
 
 _LONGEST_NAME = 255  # bytes that file systems allow
-_MANY_SERIES = 16  # below one folder, from which on what their headers say (2.5 kB a slice) is kept until they are read
+_SEARCHES = itertools.count()
 
 
 class ScanError(ValueError):
@@ -44,8 +45,8 @@ class Scan:
         series_uid: SeriesInstanceUID of a DICOM series; None for a volume file.
         problem: why it cannot be used, where that is known before it is loaded.
         n_images: slices of a DICOM series when its headers were read; None of a volume file.
-        found: the series, where its headers are kept so that they need not be read again: of a single scan, and of one
-            among whose files many others lie.
+        found: the series, where it is the only scan or lies loose among folders: its headers are not read again.
+        search: which search found it; those of one search in one folder share its headers when they are loaded.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Scan:
     problem: str | None = None
     n_images: int | None = field(default=None, compare=False)
     found: FoundSeries | None = field(default=None, compare=False, repr=False)
+    search: int | None = field(default=None, compare=False, repr=False)
 
 
 def find_scans(
@@ -82,14 +84,14 @@ def find_scans(
     if path.is_file() and is_volume_file(path):
         return [Scan(stem(path), path, None)]
     if take_all and path.is_dir():
-        if scans := _without_doubles([s for entry in _search_roots(path) for s in _scans_under(entry, path)]):
+        if scans := _without_doubles(_scans_in(path)):
             return scans
         raise ScanError(f"{path}: there is no scan in it; give a folder of volume files or of folders with scans")
     files = [] if path.is_file() or series_uid is not None else _volume_files(path)
     if not files:
         found = choose_series(path, series_uid)  # its error lists the series, if there are several
         load_series(found, allow_gaps)  # so that its geometry is refused before weights are loaded
-        return [_series_scan(found, path, is_kept=True)]
+        return [replace(_series_scan(found, path), found=found)]
     series = _beside(path)
     if len(files) > 1 or series:
         raise ScanError(
@@ -151,7 +153,7 @@ def _result(place: Path) -> dict[str, Any] | None:
 
 def _problem_of_place(scan: Scan, place: Path, result: dict[str, Any] | None, *, resume: bool) -> str | None:
     """Say why the results of a scan cannot go to their place; None if it is free, or holds a result of that scan."""
-    if len(scan.name.encode()) > _LONGEST_NAME:
+    if len(os.fsencode(scan.name)) > _LONGEST_NAME:
         return f"{scan.path}: its folders' names are too long to name results; give a folder nearer to it"
     if result is None:
         if not place.exists():
@@ -181,39 +183,50 @@ def _n_images_then(result: dict[str, Any]) -> int | None:
     return n_images
 
 
-def _search_roots(path: Path) -> list[Path]:
-    """Give the entries to search one by one; the whole folder if single DICOM files lie loose in it."""
-    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
-    loose = any(entry.is_file() and not is_volume_file(entry) for entry in entries)
-    return [path] if loose else entries
+def _scans_in(root: Path) -> list[Scan]:
+    """List the scans of a folder entry by entry, and those of the DICOM files that lie loose in it."""
+    scans: list[Scan] = []
+    has_loose = False
+    for entry in sorted(entry for entry in root.iterdir() if not entry.name.startswith(".")):
+        if entry.is_dir():
+            volumes = [Scan(volume_name(file, root), file, None) for file in _volume_files(entry)]
+            scans += volumes + _series_scans(entry, beside_others=bool(volumes))
+        elif is_volume_file(entry):
+            scans.append(Scan(volume_name(entry, root), entry, None))
+        else:
+            has_loose = True
+    return scans + _series_scans(root, beside_others=bool(scans), only_loose=True) if has_loose else scans
 
 
-def _scans_under(entry: Path, root: Path) -> list[Scan]:
-    if not entry.is_dir():
-        return [Scan(volume_name(entry, root), entry, None)]
-    scans = [Scan(volume_name(file, root), file, None) for file in _volume_files(entry)]
+def _series_scans(folder: Path, *, beside_others: bool, only_loose: bool = False) -> list[Scan]:
+    """List the series of a folder, and what cannot be used of it.
+
+    A folder without any image is a scan that fails when it is loaded, so that it is reported and not dropped, unless
+    there are others beside it.
+    """
+    scans: list[Scan] = []
     problems: list[str] = []
+    search = next(_SEARCHES)
     try:
-        series, problems = find_series_and_damage(entry)
-        folders = [found.folder for found in series]
-        n_below = Counter(place for folder in folders for place in (folder, *folder.parents))
-        for found, folder in zip(series, folders, strict=True):
+        series, problems = find_series_and_damage(folder, only_loose=only_loose)
+        for found in sorted(series, key=lambda found: found.folder):  # one folder's together, for load_scan
             try:
-                scans.append(_series_scan(found, folder, is_kept=n_below[folder] > _MANY_SERIES))
+                scan = _series_scan(found, found.folder)
             except ScanError as error:
                 problems.append(str(error))
+            else:
+                scans.append(replace(scan, found=found) if only_loose else replace(scan, search=search))
     except SeriesError as error:
-        # A folder without any image is a scan that fails when it is loaded, so that it is reported and not dropped.
-        if not (scans and isinstance(error, NoSeriesError)):
+        if not (beside_others and isinstance(error, NoSeriesError)):
             problems.append(str(error))
-    return scans + [Scan(entry.name, entry, None, problem) for problem in problems]
+    return scans + [Scan(folder.name, folder, None, problem) for problem in problems]
 
 
-def _series_scan(found: FoundSeries, path: Path, *, is_kept: bool) -> Scan:
+def _series_scan(found: FoundSeries, path: Path) -> Scan:
     uid = found.series_uid
-    if len(uid) > 64 or not re.fullmatch(r"[0-9]+(\.[0-9]+)*", uid):  # ".." would be another folder
+    if not is_uid(uid):  # ".." would be another folder
         raise ScanError(f"{path}: a SeriesInstanceUID is at most 64 digits and single dots, and this one is not")
-    return Scan(uid, path, uid, n_images=len(found.frames), found=found if is_kept else None)
+    return Scan(uid, path, uid, n_images=len(found.frames))
 
 
 def _without_doubles(scans: Sequence[Scan]) -> list[Scan]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 
@@ -16,6 +17,11 @@ ORIENTATION_TOLERANCE = 1e-3
 SPACING_TOLERANCE = 1e-4
 # The units of RescaleType (PS3.3 C.11.1.1.2) that a CT's values may be in instead of HU.
 _NO_HU = ("OD", "MGML", "Z_EFF", "ED", "EDW", "PCT")
+
+
+def is_uid(text: str) -> bool:
+    """Whether a text is a UID: at most 64 digits and single dots. Leading zeros, which many have, are let pass."""
+    return len(text) <= 64 and re.fullmatch(r"[0-9]+(\.[0-9]+)*", text) is not None
 
 
 def name_files(frames: Sequence[Frame]) -> str:
@@ -37,7 +43,11 @@ def check_each(frames: Sequence[Frame]) -> None:
             "not a grey image (PhotometricInterpretation is neither MONOCHROME1 nor MONOCHROME2); give the scanner's "
             "own images, not colour captures",
         ),
-        (lambda f: bool(f.sop_instance_uid), "no SOPInstanceUID; export the series again"),
+        (lambda f: is_uid(f.sop_instance_uid), "no valid SOPInstanceUID; export the series again"),
+        (
+            lambda f: is_uid(f.study_uid),
+            "no valid StudyInstanceUID, so no result could be filed beside it; export the series again",
+        ),
         (
             lambda f: f.position is not None and bool(np.isfinite(f.position).all()),
             "no usable ImagePositionPatient, so its place in the patient is unknown; export the original series",

@@ -103,13 +103,18 @@ def find_series(path: str | Path) -> list[FoundSeries]:
     return find_series_and_damage(path)[0]
 
 
-def find_series_and_damage(path: str | Path) -> tuple[list[FoundSeries], list[str]]:
-    """List the image series, and a sentence for each folder with damaged files that belong to none of them."""
+def find_series_and_damage(path: str | Path, *, only_loose: bool = False) -> tuple[list[FoundSeries], list[str]]:
+    """List the image series, and a sentence for each folder with damaged files that belong to none of them.
+
+    Args:
+        path: a DICOM file or a folder.
+        only_loose: leave out the folders in the folder.
+    """
     root = Path(path)
     frames: dict[str, list[Frame]] = defaultdict(list)
     unusable: list[UnusableFile] = []
     passed_over: list[tuple[Path, str]] = []
-    for file in _files_under(root, unusable):
+    for file in _files_under(root, unusable, only_loose=only_loose):
         try:
             found = _read_file(file)
         except UnusableFileError as error:
@@ -210,17 +215,20 @@ def select_series(path: str | Path, series_uid: str | None = None, allow_gaps: b
     return load_series(choose_series(path, series_uid), allow_gaps)
 
 
-def choose_series(path: str | Path, series_uid: str | None = None) -> FoundSeries:
+def choose_series(
+    path: str | Path, series_uid: str | None = None, found: Sequence[FoundSeries] | None = None
+) -> FoundSeries:
     """Find the series that is asked for, or the only one, without any check of its geometry.
 
     Args:
         path: a DICOM file or a folder.
         series_uid: SeriesInstanceUID; may be left out where there is only one series.
+        found: what :func:`find_series` lists there, if it was called already.
 
     Raises:
         SeriesError: there is no image, no such series, or more than one to choose from (the text lists them).
     """
-    found = find_series(path)
+    found = find_series(path) if found is None else found
     if series_uid is not None:
         chosen = [series for series in found if series.series_uid == series_uid]
         if not chosen:
@@ -234,12 +242,14 @@ def choose_series(path: str | Path, series_uid: str | None = None) -> FoundSerie
     return found[0]
 
 
-def _files_under(root: Path, unusable: list[UnusableFile]) -> list[Path]:
-    """The file itself, or all files in a folder and its folders, without hidden ones, in the order of their names."""
+def _files_under(root: Path, unusable: list[UnusableFile], *, only_loose: bool) -> list[Path]:
+    """The file itself, or the files in a folder and its folders, without hidden ones, in the order of their names."""
     if not root.exists():
         raise SeriesError(f"{root}: no such file or folder")
     if root.is_file():
         return [root]
+    if only_loose:
+        return sorted(file for file in root.iterdir() if file.is_file() and not file.name.startswith("."))
     return sorted(files_below(root, lambda folder, reason: unusable.append(UnusableFile(folder, reason))))
 
 
@@ -267,6 +277,8 @@ def _read_file(file: Path) -> list[Frame] | str:
         raise UnusableFileError("the image has no pixel data")
     if not frames[0].series_uid:
         raise UnusableFileError("the image has no SeriesInstanceUID")
+    if not header.get("SOPClassUID"):
+        raise UnusableFileError("the image has no SOPClassUID")
     if 0 in frames[0].matrix:
         raise UnusableFileError("the image has no Rows and Columns")
     return frames
@@ -320,5 +332,5 @@ def _describe(unusable: Sequence[UnusableFile]) -> str:
     return f"{first.path}: {first.reason}{others}; {first.advice}"
 
 
-def _listing(found: list[FoundSeries]) -> str:
+def _listing(found: Sequence[FoundSeries]) -> str:
     return "; ".join(f"{s.series_uid} ({s.modality}, {len(s.frames)} slices, {s.description})" for s in found)

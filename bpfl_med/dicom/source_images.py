@@ -171,7 +171,7 @@ def _slice_thickness(series: DicomSeries, header: Dataset) -> float:
         thickness = float(header.SliceThickness)
     except (AttributeError, TypeError, ValueError):
         thickness = 0.0
-    if thickness > 0:
+    if thickness > 0 and np.isfinite(thickness):
         return thickness
     if series.shape[0] == 1:
         return series.pixel_spacing[0]

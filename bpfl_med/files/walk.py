@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,20 +15,32 @@ def files_below(folder: Path, tell: Callable[[Path, str], object]) -> Iterator[P
 
     Args:
         folder: where to look.
-        tell: gets each folder that cannot be opened, and why.
+        tell: gets each folder and file that cannot be opened, and why; the others are read all the same.
     """
 
     def complain(error: OSError) -> None:
-        reason = error.strerror or type(error).__name__
-        tell(Path(error.filename), f"the folder cannot be opened ({reason})")
+        tell(Path(error.filename), f"the folder cannot be opened ({error.strerror or type(error).__name__})")
 
     seen = set()
     for place, folders, files in os.walk(folder, onerror=complain, followlinks=True):
-        known = Path(place).stat()
+        try:
+            known = Path(place).stat()
+        except OSError as error:  # it went away since it was found
+            complain(error)
+            folders.clear()
+            continue
         if (known.st_dev, known.st_ino) in seen:
             folders.clear()
             continue
         seen.add((known.st_dev, known.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        paths = (Path(place, name) for name in files if not name.startswith("."))
-        yield from (path for path in paths if path.is_file() or not path.exists())  # no pipes and the like
+        for path in (Path(place, name) for name in files if not name.startswith(".")):
+            try:
+                mode = path.stat().st_mode
+            except FileNotFoundError:  # a link to nothing
+                yield path
+            except OSError as error:
+                tell(path, f"the file cannot be opened ({error.strerror or type(error).__name__})")
+            else:
+                if stat.S_ISREG(mode):  # no pipes and the like
+                    yield path

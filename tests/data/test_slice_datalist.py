@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +113,7 @@ def test_slices_are_written_once_and_anew_if_files_settings_or_version_change(ro
     list_slices(root, tmp_path / "slices", plane="coronal")
     assert all(one != other for one, other in zip(written(), before, strict=True))
     before = written()
-    monkeypatch.setattr("bpfl_med.data.slice_datalist.__version__", "0.0.0")
+    monkeypatch.setattr(importlib.import_module("bpfl_med.data.slice_datalist"), "__version__", "0.0.0")
     list_slices(root, tmp_path / "slices", plane="coronal")
     assert all(one != other for one, other in zip(written(), before, strict=True))
 

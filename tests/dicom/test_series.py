@@ -472,10 +472,28 @@ def test_a_series_of_nothing_but_overviews_is_read(tmp_path):
     assert select_series(tmp_path).shape == (24, 64, 48)
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+@pytest.mark.parametrize("value", ["", "1.2.x", "1" * 65])
+def test_a_series_of_no_study_is_refused(tmp_path, value):
+    for file in write_series(tmp_path).files:
+        edit(file, StudyInstanceUID=value)
+    with pytest.raises(SeriesError, match="no valid StudyInstanceUID, so no result could be filed beside it"):
+        select_series(tmp_path)
+
+
+def test_an_image_without_a_class_is_refused(tmp_path):
+    phantom = write_series(tmp_path)
+    dataset = pydicom.dcmread(phantom.files[2])
+    del dataset.SOPClassUID
+    dataset.save_as(phantom.files[2], enforce_file_format=False)
+    with pytest.raises(SeriesError, match=r"image003\.dcm: the image has no SOPClassUID"):
+        select_series(tmp_path)
+
+
 def test_slices_without_an_identity_are_told_as_such(tmp_path):
     for file in write_series(tmp_path).files:
         edit(file, SOPInstanceUID="")
-    with pytest.raises(SeriesError, match=r"image001\.dcm, .* and 21 more: no SOPInstanceUID"):
+    with pytest.raises(SeriesError, match=r"image001\.dcm, .* and 21 more: no valid SOPInstanceUID"):
         select_series(tmp_path)
 
 

@@ -164,6 +164,24 @@ def test_a_loose_file_does_not_have_every_header_read_for_each_scan(tmp_path):
     assert sorted(scan.path.name for scan in find_scans(tmp_path / "in", take_all=True)) == ["a", "b"]
 
 
+def test_a_loose_file_changes_nothing_of_what_lies_in_folders(tmp_path):
+    write_series(tmp_path / "a")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/notes.txt").write_text("no scan")
+    without = find_scans(tmp_path, take_all=True)
+    assert [(scan.path.name, bool(scan.problem)) for scan in without] == [("a", False), ("b", True)]
+    (tmp_path / "README.txt").write_text("an export")
+    assert find_scans(tmp_path, take_all=True) == without
+
+
+def test_loose_files_are_a_scan_beside_those_in_folders(tmp_path):
+    write_series(tmp_path / "a", seed=1)
+    loose = write_series(tmp_path, seed=2)
+    in_folder, of_files = find_scans(tmp_path, take_all=True)
+    assert of_files.series_uid == loose.series_uid
+    assert load_scan(of_files).checksum != load_scan(in_folder).checksum
+
+
 def test_the_voxels_of_a_header_are_part_of_its_checksum(tmp_path):
     pytest.importorskip("itk")
     (tmp_path / "scan.mhd").write_text(
@@ -410,7 +428,6 @@ def test_a_folder_that_is_named_like_a_volume_file_is_a_folder(tmp_path):
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
 def test_one_bad_series_or_folder_of_an_export_does_not_cost_the_others(tmp_path):
-    """A loose file makes the whole export one place to search."""
     good = write_series(tmp_path / "good")
     odd = write_series(tmp_path / "odd", kind="single_slice", seed=1)
     dataset = pydicom.dcmread(odd.files[0])

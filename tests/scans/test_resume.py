@@ -151,22 +151,23 @@ def test_a_series_that_lost_an_image_since_it_was_found_is_refused(tmp_path, mon
     assert not (tmp_path / "out").exists()
 
 
-def test_headers_of_a_folder_with_many_series_are_read_once(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("given", "times"), [("in/flat", 1), ("in", 2)])
+def test_headers_of_many_series_in_a_folder_are_not_read_for_each(tmp_path, monkeypatch, given, times):
+    """They are read when scans are looked for and, of a folder in the one that is given, when its first is loaded."""
+    (tmp_path / "in/flat").mkdir(parents=True)
     for seed in (1, 2, 3):
-        write_series(tmp_path / f"apart/{seed}", seed=seed)
-        for file in (tmp_path / f"apart/{seed}").iterdir():
-            (tmp_path / "flat").mkdir(exist_ok=True)
-            file.rename(tmp_path / f"flat/{seed}_{file.name}")
-    read = []
+        for file in write_series(tmp_path / f"apart/{seed}", seed=seed).files:
+            file.rename(tmp_path / f"in/flat/{seed}_{file.name}")
+    read: Counter[str] = Counter()
 
     def count(file: BinaryIO) -> object:
-        read.append(file.name)
+        read[file.name] += 1
         return read_header(file)
 
-    monkeypatch.setattr("bpfl_med.data.scans._MANY_SERIES", 2)
     monkeypatch.setattr("bpfl_med.dicom.discovery.read_header", count)
-    assert predict(tmp_path / "flat", tmp_path / "out", "--all") == 0
-    assert len(read) == len(set(read)) == 3 * 24
+    assert predict(tmp_path / given, tmp_path / "out", "--all") == 0
+    assert len(read) == 3 * 24
+    assert set(read.values()) == {times}
     assert len(list((tmp_path / "out").iterdir())) == 3
 
 
