@@ -188,7 +188,12 @@ def _scans_in(root: Path) -> list[Scan]:
     scans: list[Scan] = []
     has_loose = False
     for entry in sorted(entry for entry in root.iterdir() if not entry.name.startswith(".")):
-        if entry.is_dir():
+        try:
+            is_folder = entry.is_dir()
+        except OSError as error:
+            scans.append(Scan(entry.name, entry, None, f"{entry}: cannot be opened ({error.strerror})"))
+            continue
+        if is_folder:
             volumes = [Scan(volume_name(file, root), file, None) for file in _volume_files(entry)]
             scans += volumes + _series_scans(entry, beside_others=bool(volumes))
         elif is_volume_file(entry):

@@ -248,9 +248,11 @@ def _files_under(root: Path, unusable: list[UnusableFile], *, only_loose: bool) 
         raise SeriesError(f"{root}: no such file or folder")
     if root.is_file():
         return [root]
-    if only_loose:
-        return sorted(file for file in root.iterdir() if file.is_file() and not file.name.startswith("."))
-    return sorted(files_below(root, lambda folder, reason: unusable.append(UnusableFile(folder, reason))))
+
+    def tell(path: Path, reason: str) -> None:
+        unusable.append(UnusableFile(path, reason))
+
+    return sorted(files_below(root, tell, only_loose=only_loose))
 
 
 def _read_file(file: Path) -> list[Frame] | str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
-def files_below(folder: Path, tell: Callable[[Path, str], object]) -> Iterator[Path]:
+def files_below(folder: Path, tell: Callable[[Path, str], object], *, only_loose: bool = False) -> Iterator[Path]:
     """Yield the files in a folder and its folders, through links too, without hidden ones.
 
     Links to nothing are files, too: what they stood for is lost. A folder that is met again by a link is read once.
@@ -16,6 +16,7 @@ def files_below(folder: Path, tell: Callable[[Path, str], object]) -> Iterator[P
     Args:
         folder: where to look.
         tell: gets each folder and file that cannot be opened, and why; the others are read all the same.
+        only_loose: leave out the folders in the folder.
     """
 
     def complain(error: OSError) -> None:
@@ -33,7 +34,7 @@ def files_below(folder: Path, tell: Callable[[Path, str], object]) -> Iterator[P
             folders.clear()
             continue
         seen.add((known.st_dev, known.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = [] if only_loose else sorted(name for name in folders if not name.startswith("."))
         for path in (Path(place, name) for name in files if not name.startswith(".")):
             try:
                 mode = path.stat().st_mode

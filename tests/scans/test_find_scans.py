@@ -174,6 +174,29 @@ def test_a_loose_file_changes_nothing_of_what_lies_in_folders(tmp_path):
     assert find_scans(tmp_path, take_all=True) == without
 
 
+def test_an_entry_that_cannot_be_opened_does_not_cost_the_others(tmp_path, monkeypatch):
+    phantom = write_series(tmp_path / "a")
+    (tmp_path / "b").mkdir()
+    real = Path.is_dir
+
+    def fail(path: Path) -> bool:
+        if path == tmp_path / "b":
+            raise OSError(116, "Stale file handle")
+        return real(path)
+
+    monkeypatch.setattr(Path, "is_dir", fail)
+    good, bad = find_scans(tmp_path, take_all=True)
+    assert good.series_uid == phantom.series_uid
+    assert bad.problem == f"{tmp_path}/b: cannot be opened (Stale file handle)"
+
+
+def test_a_loose_link_to_nothing_is_told(tmp_path):
+    write_series(tmp_path / "a")
+    (tmp_path / "image.dcm").symlink_to(tmp_path / "lost.dcm")
+    _, lost = find_scans(tmp_path, take_all=True)
+    assert "image.dcm: the file cannot be opened or read (FileNotFoundError)" in str(lost.problem)
+
+
 def test_loose_files_are_a_scan_beside_those_in_folders(tmp_path):
     write_series(tmp_path / "a", seed=1)
     loose = write_series(tmp_path, seed=2)
