@@ -77,18 +77,27 @@ def test_a_prediction_never_leaves_the_gpu(network, fake_tensors):
 
 def test_whatever_embeds_the_patches_is_asked_on_the_gpu_and_not_rounded_to_tf32():
     backbone = CLIPBackbone(untrained_clip(seed=0), image_size=32, name="demonstration", pretrained=False)
-    rounded: list[bool] = []
+    precisions: list[str] = []
     for convolution in backbone.clip.visual.conv1.convolutions.modules():
         if isinstance(convolution, torch.nn.Conv2d):
-            convolution.register_forward_hook(lambda *_: rounded.append(torch.backends.cudnn.allow_tf32))
-    before = torch.backends.cudnn.allow_tf32
+            convolution.register_forward_hook(lambda *_: precisions.append(torch.backends.cudnn.conv.fp32_precision))
+    before = torch.backends.cudnn.conv.fp32_precision
     with FakeTensorMode(allow_non_fake_inputs=True):
         move_to_gpu(backbone)
         features = backbone.encode_image(torch.empty(2, 3, 32, 32, device=CUDA), (1, 6))
     assert {tensor.device for tensor in features} == {CUDA}
-    assert rounded
-    assert not any(rounded)
-    assert torch.backends.cudnn.allow_tf32 == before
+    assert set(precisions) == {"ieee"} != {before}
+    assert torch.backends.cudnn.conv.fp32_precision == before
+
+
+def test_a_program_that_rounds_nothing_is_not_disturbed(network):
+    """PyTorch refuses to mix its two ways of saying so."""
+    before = torch.backends.fp32_precision
+    torch.backends.fp32_precision = "ieee"
+    try:
+        assert network.predict(torch.zeros(1, 3, 24, 24), ["brain"]).anomaly_map.isfinite().all()
+    finally:
+        torch.backends.fp32_precision = before
 
 
 def test_a_weight_on_another_device_is_seen(network, fake_tensors):

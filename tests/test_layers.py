@@ -17,7 +17,9 @@ def imported(tree: ast.AST) -> Iterator[str]:
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             continue
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("bpfl_med."):
+        if isinstance(node, ast.ImportFrom) and node.module == "bpfl_med":
+            yield from (f"bpfl_med.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("bpfl_med."):
             yield node.module
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith("bpfl_med."))

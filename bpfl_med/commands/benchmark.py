@@ -73,7 +73,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     n_failed = 0
     for planned in planned_runs:
         try:
-            _evaluate(planned)
+            _evaluate(planned, console)
         except Exception as error:
             if options.debug or idist.get_world_size() > 1:  # the other processes would wait for this one
                 raise
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     idist.finalize()
     if is_first and (results := read_results(options.output)):
         for path in write_tables(compare(results, load_published()), options.output):
-            print(path)
+            console.report(str(path))
     if n_failed == 0:
         return 0
     return 2 if n_failed == len(planned_runs) else 3
@@ -120,7 +120,7 @@ def _plan(options: argparse.Namespace) -> list[_Run]:
     return runs
 
 
-def _evaluate(planned: _Run) -> None:
+def _evaluate(planned: _Run, console: Console) -> None:
     """Run one evaluation to its end, unless it is there."""
     from monai.bundle import ConfigWorkflow
 
@@ -133,13 +133,13 @@ def _evaluate(planned: _Run) -> None:
     report, journal = (workflow.parser.get_parsed_content(name) for name in ("report", "journal"))
     is_finished = report.is_written and not journal.folder.exists()
     if not is_finished:
-        _say(f"{planned.folder}: {report.description['dataset']['n_images']} images ...")
+        _say(console, f"{planned.folder}: {report.description['dataset']['n_images']} images ...")
         workflow.run()
     result = RunResult.read(planned.folder)
     metrics = ", ".join(f"{name} {value:.1f}" for name, value in result.metrics.items()) or "no metric is defined"
-    _say(f"{planned.folder}: {'was finished' if is_finished else 'done'}: {metrics}")
+    _say(console, f"{planned.folder}: {'was finished' if is_finished else 'done'}: {metrics}")
 
 
-def _say(text: str) -> None:
+def _say(console: Console, text: str) -> None:
     if idist.get_rank() == 0:
-        print(text, flush=True)
+        console.report(text)

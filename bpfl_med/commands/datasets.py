@@ -30,12 +30,12 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace, console: Console) -> int:
     """List data sets, or check a copy; return 1 if the copy differs from what is published, else 0."""
     if options.action == "list":
-        _list()
+        _list(console)
         return 0
-    return _check(options.name, options.root, options.layout)
+    return _check(options.name, options.root, options.layout, console)
 
 
-def _list() -> None:
+def _list(console: Console) -> None:
     from monai.bundle import ConfigParser
 
     folder = configs_folder() / "datasets"
@@ -43,12 +43,12 @@ def _list() -> None:
         config = ConfigParser.load_config_file(path)
         if "dataset_name" in config:
             counts = config.get("published_counts")
-            spoken = f"{counts['normal']:5d} normal {counts['abnormal']:5d} abnormal" if counts else ""
-            print(f"{path.stem:24s} {spoken:28s} {config['dataset_name']}")
-    print(f"Where to get them, and their traps: {folder}/NAME.yaml")
+            told = f"{counts['normal']:5d} normal {counts['abnormal']:5d} abnormal" if counts else ""
+            console.report(f"{path.stem:24s} {told:28s} {config['dataset_name']}")
+    console.report(f"Where to get them, and their traps: {folder}/NAME.yaml")
 
 
-def _check(name: str, root: Path, layout: str | None) -> int:
+def _check(name: str, root: Path, layout: str | None, console: Console) -> int:
     from monai.bundle import ConfigParser
 
     from bpfl_med.data.dataset_check import check_dataset
@@ -80,10 +80,10 @@ def _check(name: str, root: Path, layout: str | None) -> int:
             mask_threshold=parser.get_parsed_content("mask_threshold"),
             need_masks="pixel" in parser.get_parsed_content("metrics"),
         )
-    print(f"{parser.get_parsed_content('dataset_name')} in {root}")
+    console.report(f"{parser.get_parsed_content('dataset_name')} in {root}")
     for finding in findings:
-        print(f"{'  DIFFERS: ' if finding.differs else '  '}{finding.sentence}.")
+        console.report(f"{'  DIFFERS: ' if finding.differs else '  '}{finding.sentence}.")
     differs = any(finding.differs for finding in findings)
     wrong = "The copy cannot be used as it is." if counts is None else "The copy differs from what is published."
-    print(wrong if differs else "The copy can be used.")
+    console.report(wrong if differs else "The copy can be used.")
     return int(differs)

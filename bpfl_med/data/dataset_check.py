@@ -88,22 +88,22 @@ def _repeats(items: Sequence[Mapping[str, Any]], root: Path) -> list[Finding]:
     paths = [Path(item["image"]) for item in items]
     duplicates = find_duplicates(paths)
 
-    def spoken(group: Sequence[int]) -> str:
+    def described(group: Sequence[int]) -> str:
         return " = ".join(str(paths[index].relative_to(root)) for index in group)
 
     def conflicts(groups: Sequence[Sequence[int]]) -> list[str]:
-        return [spoken(group) for group in groups if len({items[index]["label"] for index in group}) > 1]
+        return [described(group) for group in groups if len({items[index]["label"] for index in group}) > 1]
 
     findings = []
     if duplicates.equal:
         findings.append(
             f"{duplicates.n_files} of the {len(paths)} files are distinct, the others repeat one byte for byte, as in "
-            + spoken(duplicates.equal[0])
+            + described(duplicates.equal[0])
         )
     if duplicates.alike:
         findings.append(
             f"{duplicates.n_pictures} pictures are distinct if near-copies count as one, as in "
-            + spoken(duplicates.alike[0])
+            + described(duplicates.alike[0])
         )
     return [
         *(Finding(sentence, differs=False) for sentence in findings or ["No picture is there twice"]),

@@ -147,15 +147,15 @@ def _load(path: Path) -> nib.Nifti1Image:
         needed = offset + math.prod(parsed.get_data_shape()) * parsed.get_data_dtype().itemsize
         if len(raw) < needed:
             raise NiftiError(f"{path}: cut short, {len(raw)} bytes of {needed}; copy it again")
-        if len(raw) > needed or offset < header.sizeof_hdr:
+        if offset < header.sizeof_hdr or raw[needed:].strip(b"\0"):  # zeros may be padding
             raise NiftiError(
-                f"{path}: its header tells of {needed} bytes, voxels from byte {offset}, and it holds {len(raw)}, so "
-                "shape or type cannot be true; convert it again"
+                f"{path}: its header describes {needed} bytes, voxels from byte {offset}, and the file holds "
+                f"{len(raw)}, so shape or type may be wrong; convert it again"
             )
         return (nib.Nifti2Image if header is nib.Nifti2Header else nib.Nifti1Image).from_bytes(raw)
     except NiftiError:
         raise
-    except (ImageFileError, HeaderDataError, WrapStructError, OSError, EOFError, ValueError) as error:
+    except (ImageFileError, HeaderDataError, WrapStructError, OSError, EOFError, ValueError, OverflowError) as error:
         raise NiftiError(f"{path}: no single-file NIfTI that can be parsed; convert or copy it again") from error
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from bpfl_med.data.nifti import NiftiImage, read_nifti
-from bpfl_med.data.scans import Scan, ScanError
+from bpfl_med.data.scans import Scan, ScanError, Search
 from bpfl_med.data.volume_file import NIFTI_SUFFIXES, files_of_volume, is_volume_file, names_patient_space
 from bpfl_med.dicom import (
     DicomSeries,
     FoundSeries,
     SeriesError,
     choose_series,
-    find_series,
+    find_series_and_damage,
     load_series,
     read_volume,
 )
@@ -116,9 +116,9 @@ def _load_series(scan: Scan, allow_gaps: bool) -> ScanVolume:
 
 
 @functools.lru_cache(maxsize=1)
-def _series_in(folder: Path, search: int) -> list[FoundSeries]:
+def _series_in(folder: Path, search: Search) -> list[FoundSeries]:
     """List the series of a folder, whose headers are read once for all its scans that one search has found."""
-    return find_series(folder)
+    return find_series_and_damage(folder, only_loose=search.only_loose)[0]
 
 
 def _load_with_itk(scan: Scan) -> ScanVolume:

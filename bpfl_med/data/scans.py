@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bpfl_med.data.volume_file import files_of_volume, is_volume_file, stem, volume_name
 from bpfl_med.dicom import (
@@ -28,11 +28,23 @@ from bpfl_med.files.walk import files_below
 logger = logging.getLogger(__name__)
 
 _LONGEST_NAME = 255  # bytes that file systems allow
-_SEARCHES = itertools.count()
+_NUMBERS = itertools.count()  # of searches
 
 
 class ScanError(ValueError):
     """A scan that cannot be chosen or read: one sentence with the path and the mend."""
+
+
+class Search(NamedTuple):
+    """Which search found a series.
+
+    Attributes:
+        number: counts the searches of this process.
+        only_loose: whether folders in the folder were left out.
+    """
+
+    number: int
+    only_loose: bool
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,7 @@ class Scan:
         series_uid: SeriesInstanceUID of a DICOM series; None for a volume file.
         problem: why it cannot be used, where that is known before it is loaded.
         n_images: slices of a DICOM series when its headers were read; None of a volume file.
-        found: the series, where it is the only scan or lies loose among folders: its headers are not read again.
+        found: the series, where it is the only scan, so that its headers need not be read again.
         search: which search found it; those of one search in one folder share its headers when they are loaded.
     """
 
@@ -55,7 +67,7 @@ class Scan:
     problem: str | None = None
     n_images: int | None = field(default=None, compare=False)
     found: FoundSeries | None = field(default=None, compare=False, repr=False)
-    search: int | None = field(default=None, compare=False, repr=False)
+    search: Search | None = field(default=None, compare=False, repr=False)
 
 
 def find_scans(
@@ -211,16 +223,14 @@ def _series_scans(folder: Path, *, beside_others: bool, only_loose: bool = False
     """
     scans: list[Scan] = []
     problems: list[str] = []
-    search = next(_SEARCHES)
+    search = Search(next(_NUMBERS), only_loose)
     try:
         series, problems = find_series_and_damage(folder, only_loose=only_loose)
         for found in sorted(series, key=lambda found: found.folder):  # one folder's together, for load_scan
             try:
-                scan = _series_scan(found, found.folder)
+                scans.append(replace(_series_scan(found, found.folder), search=search))
             except ScanError as error:
                 problems.append(str(error))
-            else:
-                scans.append(replace(scan, found=found) if only_loose else replace(scan, search=search))
     except SeriesError as error:
         if not (beside_others and isinstance(error, NoSeriesError)):
             problems.append(str(error))
@@ -243,7 +253,10 @@ def _without_doubles(scans: Sequence[Scan]) -> list[Scan]:
     for first, *others in by_name.values():
         if others:
             more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
-            problem = f"{others[0].path}: holds the scan {first.name}, as does {first.path}{more}; give one at a time"
+            advice = (
+                "give the folder that holds both, and its UID (--series)" if first.series_uid else "give one at a time"
+            )
+            problem = f"{others[0].path}: holds the scan {first.name}, as does {first.path}{more}; {advice}"
             by_name[first.name] = [replace(first, problem=problem)]
     return [scan for group in by_name.values() for scan in group] + [scan for scan in scans if scan.problem]
 
@@ -263,5 +276,5 @@ def _beside(path: Path) -> str:
 
 def _volume_files(folder: Path) -> list[Path]:
     """Give the volume files in a folder and its folders, without hidden ones."""
-    # Folders that cannot be opened are told where DICOM files are looked for.
+    # What cannot be opened is told where DICOM files are looked for.
     return sorted(file for file in files_below(folder, lambda *_: None) if is_volume_file(file))

@@ -46,7 +46,7 @@ def check_each(frames: Sequence[Frame]) -> None:
         (lambda f: is_uid(f.sop_instance_uid), "no valid SOPInstanceUID; export the series again"),
         (
             lambda f: is_uid(f.study_uid),
-            "no valid StudyInstanceUID, so no result could be filed beside it; export the series again",
+            "no valid StudyInstanceUID, so results could not be filed with the study; export the series again",
         ),
         (
             lambda f: f.position is not None and bool(np.isfinite(f.position).all()),

@@ -29,8 +29,8 @@ def _tokenizer() -> SimpleTokenizer:
 
 @cache
 def _token_ids(class_name: str) -> tuple[int, ...]:
-    spoken = CLASS_NAME_ALIASES.get(class_name, class_name).lower()
-    ids = _tokenizer().encode(spoken)
+    known_name = CLASS_NAME_ALIASES.get(class_name, class_name).lower()
+    ids = _tokenizer().encode(known_name)
     if not ids or max(ids) >= _tokenizer().sot_token_id:
         raise ValueError(f"A class name must say what the image shows, such as 'brain', got {class_name!r}")
     return (*ids, _tokenizer().eot_token_id)

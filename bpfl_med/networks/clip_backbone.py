@@ -16,6 +16,7 @@ from bpfl_med.machine.process_memory import LARGEST_KEPT
 from bpfl_med.networks.attention_kernel import Kernels, choose_attention_kernel
 from bpfl_med.networks.class_names import vocabulary_size
 from bpfl_med.networks.compute_settings import ComputeSettings
+from bpfl_med.networks.exact_convolutions import exact_convolutions
 from bpfl_med.networks.linear_kernel import LinearKernel, choose_linear_kernel, computes_on_cpu
 from bpfl_med.networks.low_precision_block import low_precision_block
 from bpfl_med.networks.transformer_block import transformer_block
@@ -227,8 +228,8 @@ class CLIPBackbone(nn.Module):
         return ImageFeatures(*(part.clone() for part in self._compiled_image_tower(self, patches, blocks)))
 
     def _embed_patches(self, image: torch.Tensor) -> torch.Tensor:
-        """Turn images [N, 3, H, W] into tokens [N, S, V], exactly: cuDNN rounds a convolution to TF32 by default."""
-        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        """Turn images [N, 3, H, W] into tokens [N, S, V]."""
+        with exact_convolutions(image.device):
             return self.clip.visual.conv1(image).flatten(2).transpose(1, 2)
 
     def _image_tower(self, patches: torch.Tensor, blocks: Sequence[int]) -> ImageFeatures:

@@ -1,4 +1,4 @@
-"""One block of the image tower with the patches in a coarse type and the class token in full precision."""
+"""One block of the image tower with the patches in a type of few bits and the class token in full precision."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def low_precision_block(
         Token embeddings [M, 1 + S, width] in float32.
     """
     if tokens.device.type == "cpu" and len(tokens) > 1:
-        # Float32 layers of a batch round other last digits than those of one image, and rounding to the coarse type
-        # would make them visible. A CPU gains nothing from a batch.
+        # Float32 layers of a batch round other last digits than those of one image, and a type of few bits would make
+        # them visible. A CPU gains nothing from a batch.
         return torch.cat([low_precision_block(block, image, dtype, kernels=kernels) for image in tokens.split(1)])
     layer, perceptron = block.attn, block.mlp
     normed = block.ln_1(tokens)
     mean = normed.mean(1, keepdim=True)
     common_query, _, common_value = F.linear(mean, layer.in_proj_weight, layer.in_proj_bias).chunk(3, -1)
-    own_query, own_key, own_value = _coarse_product(normed - mean, layer.in_proj_weight, dtype).chunk(3, -1)
+    own_query, own_key, own_value = _low_precision_product(normed - mean, layer.in_proj_weight, dtype).chunk(3, -1)
     # What is common to all keys changes no softmax, and the weights of the values add up to 1.
     query, key, value = (
         part.unflatten(-1, (layer.num_heads, -1)).transpose(1, 2)
@@ -50,9 +50,9 @@ def low_precision_block(
     )
     attended = attention(query, key, value, None, kernels=kernels).transpose(1, 2).flatten(2).float().add_(common_value)
     attended[:, :1] = class_token_attention(layer, normed)
-    tokens = tokens + block.ls_1(_coarse_linear(attended, layer.out_proj, dtype))
-    hidden = activate(perceptron.gelu, _coarse_linear(block.ln_2(tokens), perceptron.c_fc, dtype))
-    return tokens + block.ls_2(_coarse_linear(hidden, perceptron.c_proj, dtype))
+    tokens = tokens + block.ls_1(_low_precision_linear(attended, layer.out_proj, dtype))
+    hidden = activate(perceptron.gelu, _low_precision_linear(block.ln_2(tokens), perceptron.c_fc, dtype))
+    return tokens + block.ls_2(_low_precision_linear(hidden, perceptron.c_proj, dtype))
 
 
 def class_token_attention(layer: nn.MultiheadAttention, tokens: torch.Tensor) -> torch.Tensor:
@@ -76,16 +76,16 @@ def class_token_attention(layer: nn.MultiheadAttention, tokens: torch.Tensor) ->
     return (torch.einsum("mhw,hcw->mhc", mean, to_value) + value_bias).flatten(1).unsqueeze(1)
 
 
-def _coarse_linear(tokens: torch.Tensor, layer: nn.Linear, dtype: torch.dtype) -> torch.Tensor:
+def _low_precision_linear(tokens: torch.Tensor, layer: nn.Linear, dtype: torch.dtype) -> torch.Tensor:
     """Compute W x + b of tokens [M, 1 + S, width] in float32, rounding only how patches differ from their mean."""
     mean = tokens[:, 1:].mean(1, keepdim=True)
     class_token, common = layer(torch.cat([tokens[:, :1], mean], dim=1)).split(1, dim=1)
-    found = _coarse_product(tokens - mean, layer.weight, dtype).float().add_(common)
+    found = _low_precision_product(tokens - mean, layer.weight, dtype).float().add_(common)
     found[:, :1] = class_token
     return found
 
 
-def _coarse_product(x: torch.Tensor, weight: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+def _low_precision_product(x: torch.Tensor, weight: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Compute W x of tokens [M, T, width] in another type."""
     n_tokens = x.shape[1]
     n_filled = -n_tokens % _ROWS if x.device.type == "cpu" else 0

@@ -161,9 +161,9 @@ class PromptEnsemble(ScoringNetwork):
     def _tokens(self, class_name: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Tokenise all prompts of a class, first the normal ones."""
         tokenize_class_names([class_name], self.backbone.text_length - 1)  # says so of the name where it is empty
-        spoken = CLASS_NAME_ALIASES.get(class_name, class_name)
+        known_name = CLASS_NAME_ALIASES.get(class_name, class_name)
         prompts = [
-            template.format(pair[side].format(spoken))
+            template.format(pair[side].format(known_name))
             for side in (0, 1)
             for pair in self.state_pairs
             for template in self.templates

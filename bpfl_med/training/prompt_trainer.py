@@ -91,11 +91,11 @@ class PromptTrainer(SupervisedTrainer):
             parts = kept or [self._sums(*part, batchdata) for part in zip(features, shares, strict=True)]
             total = self._sum_over_processes([sums.flat() for sums in parts])
         engine.fire_event(IterationEvents.FORWARD_COMPLETED)
-        loss, terms, slopes = self._loss_and_gradient(total)
+        loss, terms, gradient = self._loss_and_gradient(total)
         engine.state.output = {CommonKeys.LOSS.value: loss, **terms}
         engine.fire_event(IterationEvents.LOSS_COMPLETED)
         for sums in kept or (self._sums(*part, batchdata) for part in zip(features, shares, strict=True)):
-            sums.flat().dot(slopes).backward()
+            sums.flat().dot(gradient).backward()
         self._sum_gradients_over_processes()
         engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
         self.optimizer.step()
@@ -142,8 +142,8 @@ class PromptTrainer(SupervisedTrainer):
                 f"The training diverged: the loss of step {self.state.iteration} (epoch {self.state.epoch}) is "
                 f"{loss.item()}; take smaller learning rates"
             )
-        (slopes,) = torch.autograd.grad(loss, total)
-        return loss.item(), {name: term.item() for name, term in terms._asdict().items()}, slopes
+        (gradient,) = torch.autograd.grad(loss, total)
+        return loss.item(), {name: term.item() for name, term in terms._asdict().items()}, gradient
 
     def _sum_gradients_over_processes(self) -> None:
         if idist.get_world_size() == 1:

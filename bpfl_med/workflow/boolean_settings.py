@@ -25,10 +25,12 @@ def refuse_texts_for_booleans() -> None:
     config = workflow.parser.get()
     for path in sorted(Path(workflow.config_root_path).glob("*.json")):
         for name, default in ConfigParser.load_config_file(path).items():
-            if isinstance(default, bool) and not _is_clear(value := config.get(name, default)):
-                raise ValueError(f"{name} must be True or False, got {value!r}; on the command line with a capital")
+            if isinstance(default, bool) and not _is_boolean(value := config.get(name, default)):
+                raise ValueError(
+                    f"{name} must be True or False, got {value!r}; on the command line, write it with a capital letter"
+                )
 
 
-def _is_clear(value: Any) -> bool:
+def _is_boolean(value: Any) -> bool:
     """Whether a value is a truth value, or an expression that gives one."""
     return value in (True, False) or (isinstance(value, str) and value.startswith(("$", "@", "%")))

@@ -266,19 +266,27 @@ def test_a_negative_index_is_no_volume(tmp_path):
 @pytest.mark.parametrize(("field", "value"), [("vox_offset", 0), ("dim", [3, 3, 4, 4, 1, 1, 1, 1])])
 def test_a_header_that_does_not_fit_the_file_is_refused(tmp_path, field, value):
     """Bytes of the header would be voxels, or the picture would be sheared."""
-    nib.save(nib.Nifti1Image(np.zeros((3, 4, 5), np.float32), np.eye(4)), tmp_path / "a.nii")
+    nib.save(nib.Nifti1Image(np.ones((3, 4, 5), np.float32), np.eye(4)), tmp_path / "a.nii")
     content = (tmp_path / "a.nii").read_bytes()
     header = nib.Nifti1Header(content[:348], check=False)
     header[field] = value
     (tmp_path / "a.nii").write_bytes(header.binaryblock + content[348:])
-    with pytest.raises(NiftiError, match=r"a\.nii: its header tells of \d+ bytes, .* convert it again"):
+    with pytest.raises(NiftiError, match=r"a\.nii: its header describes \d+ bytes, .* convert it again"):
         read_nifti(tmp_path / "a.nii")
 
 
-def test_an_offset_that_is_no_number_is_refused(tmp_path):
+def test_zeros_behind_the_voxels_are_padding(tmp_path):
+    nib.save(nib.Nifti1Image(np.ones((3, 4, 5), np.float32), np.eye(4)), tmp_path / "a.nii")
+    with (tmp_path / "a.nii").open("ab") as file:
+        file.write(bytes(8))
+    assert (read_nifti(tmp_path / "a.nii").data == 1).all()
+
+
+@pytest.mark.parametrize("offset", ["nan", "inf"])
+def test_an_offset_that_is_no_number_is_refused(tmp_path, offset):
     nib.save(nib.Nifti1Image(np.zeros((3, 4, 5), np.float32), np.eye(4)), tmp_path / "a.nii")
     content = bytearray((tmp_path / "a.nii").read_bytes())
-    content[108:112] = np.float32("nan").tobytes()
+    content[108:112] = np.float32(offset).tobytes()
     (tmp_path / "a.nii").write_bytes(content)
     with pytest.raises(NiftiError, match="no single-file NIfTI that can be parsed"):
         read_nifti(tmp_path / "a.nii")

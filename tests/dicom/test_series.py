@@ -477,7 +477,7 @@ def test_a_series_of_nothing_but_overviews_is_read(tmp_path):
 def test_a_series_of_no_study_is_refused(tmp_path, value):
     for file in write_series(tmp_path).files:
         edit(file, StudyInstanceUID=value)
-    with pytest.raises(SeriesError, match="no valid StudyInstanceUID, so no result could be filed beside it"):
+    with pytest.raises(SeriesError, match="no valid StudyInstanceUID, so results could not be filed with the study"):
         select_series(tmp_path)
 
 

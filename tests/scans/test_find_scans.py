@@ -157,7 +157,7 @@ def test_a_damaged_series_beside_a_volume_file_is_a_scan_that_fails(tmp_path):
         find_scans(tmp_path / "case")
 
 
-def test_a_loose_file_does_not_have_every_header_read_for_each_scan(tmp_path):
+def test_scans_beside_a_loose_file_have_folders_of_their_own(tmp_path):
     for name in ("a", "b"):
         write_series(tmp_path / "in" / name, seed=ord(name))
     (tmp_path / "in/README.txt").write_text("an export")
@@ -195,6 +195,27 @@ def test_a_loose_link_to_nothing_is_told(tmp_path):
     (tmp_path / "image.dcm").symlink_to(tmp_path / "lost.dcm")
     _, lost = find_scans(tmp_path, take_all=True)
     assert "image.dcm: the file cannot be opened or read (FileNotFoundError)" in str(lost.problem)
+
+
+def test_a_loose_series_that_grows_between_search_and_loading_is_told(tmp_path):
+    write_series(tmp_path / "a", seed=1)
+    phantom = write_series(tmp_path, seed=2)
+    last = phantom.files[-1].rename(tmp_path.parent / "late.dcm")
+    _, loose = find_scans(tmp_path, take_all=True)
+    last.rename(phantom.files[-1])
+    with pytest.raises(ScanError, match="had 23 images when it was found and has 24 now; run again"):
+        load_scan(loose)
+
+
+def test_a_series_in_two_folders_is_refused_with_the_way_out(tmp_path):
+    phantom = write_series(tmp_path / "a")
+    (tmp_path / "b").mkdir()
+    for file in phantom.files[12:]:
+        file.rename(tmp_path / "b" / file.name)
+    (scan,) = find_scans(tmp_path, take_all=True)
+    assert str(scan.problem).endswith("give the folder that holds both, and its UID (--series)")
+    (whole,) = find_scans(tmp_path, series_uid=phantom.series_uid)
+    assert load_scan(whole).values.shape[2] == 24
 
 
 def test_loose_files_are_a_scan_beside_those_in_folders(tmp_path):

@@ -151,9 +151,9 @@ def test_a_series_that_lost_an_image_since_it_was_found_is_refused(tmp_path, mon
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(("given", "times"), [("in/flat", 1), ("in", 2)])
-def test_headers_of_many_series_in_a_folder_are_not_read_for_each(tmp_path, monkeypatch, given, times):
-    """They are read when scans are looked for and, of a folder in the one that is given, when its first is loaded."""
+@pytest.mark.parametrize("given", ["in/flat", "in"])
+def test_headers_of_many_series_in_a_folder_are_not_read_for_each(tmp_path, monkeypatch, given):
+    """They are read when scans are looked for, and when the first of the folder is loaded."""
     (tmp_path / "in/flat").mkdir(parents=True)
     for seed in (1, 2, 3):
         for file in write_series(tmp_path / f"apart/{seed}", seed=seed).files:
@@ -167,7 +167,7 @@ def test_headers_of_many_series_in_a_folder_are_not_read_for_each(tmp_path, monk
     monkeypatch.setattr("bpfl_med.dicom.discovery.read_header", count)
     assert predict(tmp_path / given, tmp_path / "out", "--all") == 0
     assert len(read) == 3 * 24
-    assert set(read.values()) == {times}
+    assert set(read.values()) == {2}
     assert len(list((tmp_path / "out").iterdir())) == 3
 
 

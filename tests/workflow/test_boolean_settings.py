@@ -41,7 +41,7 @@ def test_a_text_is_refused(start, value):
     with pytest.raises(RuntimeError) as caught:
         start(allow_gaps=value)
     assert str(cause(caught.value)) == (
-        f"allow_gaps must be True or False, got {value!r}; on the command line with a capital"
+        f"allow_gaps must be True or False, got {value!r}; on the command line, write it with a capital letter"
     )
 
 
