@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigParser
-
+from bpfl_med.workflow.bundle_settings import bundle_settings
 from bpfl_med.workflow.running_workflow import running_workflow
 
 
@@ -23,12 +22,11 @@ def refuse_texts_for_booleans() -> None:
     if workflow is None:
         return
     config = workflow.parser.get()
-    for path in sorted(Path(workflow.config_root_path).glob("*.json")):
-        for name, default in ConfigParser.load_config_file(path).items():
-            if isinstance(default, bool) and not _is_boolean(value := config.get(name, default)):
-                raise ValueError(
-                    f"{name} must be True or False, got {value!r}; on the command line, write it with a capital letter"
-                )
+    for name, default in bundle_settings(Path(workflow.config_root_path)).items():
+        if isinstance(default, bool) and not _is_boolean(value := config.get(name, default)):
+            raise ValueError(
+                f"{name} must be True or False, got {value!r}; on the command line, write it with a capital letter"
+            )
 
 
 def _is_boolean(value: Any) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigParser, ReferenceResolver
+from monai.bundle import ReferenceResolver
 
+from bpfl_med.workflow.bundle_settings import bundle_settings
 from bpfl_med.workflow.running_workflow import running_workflow
 
 
@@ -38,10 +39,7 @@ def refuse_unused(config: Mapping[str, Any], bundle_configs: Path, *, known: Set
         ValueError: if there are such ids; the text names them.
     """
     used = {reference.split(ReferenceResolver.sep)[0] for reference in _references(config)}
-    own: set[str] = set()
-    for path in bundle_configs.glob("*.json"):
-        own |= ConfigParser.load_config_file(path).keys() if path.name != "metadata.json" else set()
-    unused = sorted(config.keys() - used - own - known)
+    unused = sorted(config.keys() - used - bundle_settings(bundle_configs).keys() - known)
     if unused:
         raise ValueError(
             f"No part of the configs uses {', '.join(map(repr, unused))}; check the spelling on the command line and "
