@@ -9,7 +9,10 @@ import numpy as np
 from bpfl_med.data.scan_volume import ScanVolume
 from bpfl_med.dicom.algorithm import Algorithm
 from bpfl_med.inferers import VolumePrediction
+from bpfl_med.slice_plane import first_apart
 from bpfl_med.slice_source import describe_source
+
+MIN_DISTANCE = 10.0  # mm, between slices that people are shown, so that one finding does not fill the list
 
 
 @dataclass(eq=False)
@@ -40,11 +43,16 @@ class ScanResult:
     replaced: str = ""
     omitted: dict[str, str] = field(default_factory=dict)
 
+    def most_suspicious(self, n: int, min_distance: float = MIN_DISTANCE) -> list[int]:
+        """Choose at most n slices that are not empty, the most suspicious first, so many mm apart."""
+        gap = min_distance / self.prediction.plane.slice_distance(self.volume.affine)
+        return first_apart(n, self.prediction.ranking, gap)
+
 
 def describe_result(result: ScanResult) -> str:
     """Give a line on what was written of a scan: score, slices to look at, and what was left out or replaced."""
     volume, prediction = result.volume, result.prediction
-    sources = {i: describe_source(volume, prediction.plane, i) for i in prediction.ranking[:3]}
+    sources = {i: describe_source(volume, prediction.plane, i) for i in result.most_suspicious(3)}
     slices = ", ".join(f"{i} ({source})" if source else str(i) for i, source in sources.items()) or "none"
     caution = f" ({result.notice.split(':')[0]})" if result.notice else ""
     left_out: dict[str, list[str]] = {}

@@ -15,8 +15,7 @@ from bpfl_med.dicom.segmentation import SegmentationType, write_segmentation
 from bpfl_med.dicom.terms import ANATOMIC_REGIONS
 from bpfl_med.figures.slice_picture import slice_picture
 from bpfl_med.files.atomic import replaced_file
-from bpfl_med.handlers.scan_result import ScanResult
-from bpfl_med.slice_plane import first_apart
+from bpfl_med.handlers.scan_result import MIN_DISTANCE, ScanResult
 from bpfl_med.transforms.intensity import Intensity
 
 _GAP = 24  # pixels between the rows of a contact sheet
@@ -133,10 +132,10 @@ class ContactSheet:
 
     Args:
         n_slices: at most so many.
-        min_distance: between any two of them, mm, so that one finding does not fill the sheet.
+        min_distance: between any two of them, mm.
     """
 
-    def __init__(self, n_slices: int = 6, min_distance: float = 10.0) -> None:
+    def __init__(self, n_slices: int = 6, min_distance: float = MIN_DISTANCE) -> None:
         self.n_slices = n_slices
         self.min_distance = min_distance
 
@@ -147,8 +146,6 @@ class ContactSheet:
 
     def __call__(self, folder: Path, result: ScanResult) -> None:
         """Write the picture of one scan."""
-        gap = self.min_distance / result.prediction.plane.slice_distance(result.volume.affine)
-        indices = first_apart(self.n_slices, result.prediction.ranking, gap)
         rows = [
             slice_picture(
                 result.volume,
@@ -158,7 +155,7 @@ class ContactSheet:
                 class_name=result.class_name,
                 notice=result.notice,
             )
-            for index in indices
+            for index in result.most_suspicious(self.n_slices, self.min_distance)
         ]
         if not rows:
             result.omitted["contact_sheet.png"] = "all slices are empty"

@@ -344,7 +344,7 @@ def test_the_volume_of_the_mask_does_not_depend_on_the_axes(tmp_path):
     assert mask["volume_mm3"] == pytest.approx(6 * mask["n_voxels"])
 
 
-def test_the_contact_sheet_begins_with_the_most_suspicious_slices(tmp_path, monkeypatch):
+def test_the_sheet_and_the_console_show_the_most_suspicious_slices_that_lie_apart(tmp_path, monkeypatch, capsys):
     drawn: list[int] = []
 
     def draw(volume: object, prediction: object, index: int, **_: object) -> Image.Image:
@@ -352,7 +352,8 @@ def test_the_contact_sheet_begins_with_the_most_suspicious_slices(tmp_path, monk
         return Image.new("RGB", (4, 4))
 
     monkeypatch.setattr("bpfl_med.handlers.scan_writers.slice_picture", draw)
-    scan = save_nifti(tmp_path / "a.nii", small_volume((6, 7, 30)), np.diag([1.0, 1, 4, 1]))
+    brighter_from_slice_to_slice = small_volume((6, 7, 30)) + 100 * np.arange(30, dtype=np.int16)
+    scan = save_nifti(tmp_path / "a.nii", brighter_from_slice_to_slice, np.diag([1.0, 1, 4, 1]))
     assert predict(scan, tmp_path / "out") == 0
     ranking = result_of(tmp_path / "out").record["scores"]["most_suspicious_slices"]
     assert len(drawn) == 6
@@ -360,6 +361,8 @@ def test_the_contact_sheet_begins_with_the_most_suspicious_slices(tmp_path, monk
     passed_over = set(ranking[: ranking.index(drawn[-1])]) - set(drawn)
     assert all(any(4 * abs(near - shown) < 10 for shown in drawn) for near in passed_over)
     assert 4 * np.diff(sorted(drawn)).min() >= 10
+    assert ranking[:3] != drawn[:3]
+    assert f"slices to look at (from 0): {drawn[0]}, {drawn[1]}, {drawn[2]}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("plane", ["coronal", "sagittal"])
