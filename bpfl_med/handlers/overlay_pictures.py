@@ -15,7 +15,7 @@ from PIL import Image
 
 from bpfl_med.data.picture import open_picture
 from bpfl_med.figures.panels import Panel, map_panel, panels_picture, uncertainty_panel
-from bpfl_med.files.atomic import replaced_file
+from bpfl_med.files.atomic import write_picture
 
 PANEL_PIXELS = 320
 """Of a panel's longer side, unless told otherwise."""
@@ -60,8 +60,7 @@ class OverlayPictures:
         for item, output in zip(engine.state.batch, engine.state.output, strict=True):
             index = int(item["index"])
             if index in self.drawn:
-                with replaced_file(self.folder / f"{index:05d}.png") as partial:
-                    self._picture(item, output["pred"]).save(partial)
+                write_picture(self.folder / f"{index:05d}.png", self._picture(item, output["pred"]))
 
     def _remove_others(self, engine: Engine) -> None:
         if idist.get_rank() != 0:

@@ -14,7 +14,7 @@ from bpfl_med.dicom.secondary_capture import write_secondary_capture
 from bpfl_med.dicom.segmentation import SegmentationType, write_segmentation
 from bpfl_med.dicom.terms import ANATOMIC_REGIONS
 from bpfl_med.figures.slice_picture import slice_picture
-from bpfl_med.files.atomic import replaced_file
+from bpfl_med.files.atomic import write_picture
 from bpfl_med.handlers.scan_result import ScanResult
 from bpfl_med.slice_plane import first_apart
 from bpfl_med.transforms.intensity import Intensity
@@ -169,8 +169,7 @@ class ContactSheet:
         for row in rows:
             sheet.paste(row, (0, top))
             top += row.height + _GAP
-        with replaced_file(folder / "contact_sheet.png") as partial:
-            sheet.save(partial)
+        write_picture(folder / "contact_sheet.png", sheet)
 
 
 def _label(result: ScanResult, what: str) -> str:
