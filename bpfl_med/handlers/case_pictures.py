@@ -13,7 +13,7 @@ from ignite.engine import Engine, Events
 
 from bpfl_med.files.atomic import replaced_folder
 from bpfl_med.handlers.evaluation import Evaluation
-from bpfl_med.handlers.overlay_pictures import PANEL_PIXELS, describe_label, overlay_picture
+from bpfl_med.handlers.overlay_pictures import describe_label, overlay_picture
 
 Row = Mapping[str, Any]
 
@@ -39,7 +39,6 @@ class CasePictures:
         n_cases: of each kind; 0 for no pictures.
         notice: a sentence that every picture must carry, or None.
         threshold: value of the map whose outline is drawn.
-        size: pixels of a panel's longer side.
     """
 
     def __init__(
@@ -50,14 +49,12 @@ class CasePictures:
         n_cases: int,
         notice: str | None,
         threshold: float,
-        size: int = PANEL_PIXELS,
     ) -> None:
         self.folder = Path(output_dir) / "cases"
         self.dataset = dataset
         self.n_cases = n_cases
         self.notice = notice
         self.threshold = threshold
-        self.size = size
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator, after the handler that makes the evaluation."""
@@ -81,7 +78,6 @@ class CasePictures:
                     title=f"{case.kind} {case.place}: {describe_label(item)}, {case.reason}",
                     threshold=self.threshold,
                     notice=self.notice,
-                    size=self.size,
                 )
                 picture.save(folder / f"{case.kind}_{case.place}_{case.row['index']:05d}.png")
 
