@@ -78,7 +78,7 @@ def tracking_identifiers(series: DicomSeries, algorithm: Algorithm) -> tuple[str
 
 def complete(derived: SOPClass, patient_study: PatientStudy, identity: Identity) -> None:
     """Give an object built by highdicom its patient and study, and our times and UIDs for those drawn, in place."""
-    patient_study.put_into(derived)
+    derived.update(patient_study.attributes)
     derived.InstanceCreationDate = DA(identity.created.date())
     derived.InstanceCreationTime = TM(identity.created.time())
     for equipment in derived.get("ContributingEquipmentSequence", []):
