@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +50,7 @@ class ScanVolume:
     notes: tuple[str, ...]
     series: DicomSeries | None = None
     nifti: NiftiImage | None = None
-    load_seconds: float = field(default=0.0)
+    load_seconds: float = 0.0
     orientation_is_known: bool = True
 
     @property
@@ -83,8 +83,10 @@ def load_scan(scan: Scan, *, allow_gaps: bool = False, volume_index: int | None 
     elif is_nifti:
         image = read_nifti(scan.path, volume_index)
         digest = files_checksum(files_of_volume(scan.path))
-        volume = ScanVolume(scan, image.data, image.affine, None, digest, image.notes, nifti=image)
-        volume.orientation_is_known = bool(image.header["sform_code"] or image.header["qform_code"])
+        is_known = bool(image.header["sform_code"] or image.header["qform_code"])
+        volume = ScanVolume(
+            scan, image.data, image.affine, None, digest, image.notes, nifti=image, orientation_is_known=is_known
+        )
     else:
         volume = _load_with_itk(scan)
     volume.load_seconds = time.perf_counter() - started

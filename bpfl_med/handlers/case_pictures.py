@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,7 +96,7 @@ def choose_cases(evaluation: Evaluation, n_cases: int) -> list[Case]:
     cases: list[Case] = []
     if margins or by_map:
         ranked = margins or by_map
-        reason = _describe_margin(evaluation) if margins else lambda row: f"pixel AP {row['pixel_ap']:.3f}"
+        reason = partial(_describe_margin, evaluation) if margins else lambda row: f"pixel AP {row['pixel_ap']:.3f}"
         cases += _first(ranked, n_cases, "best", reason)
         cases += _first([(row, -value) for row, value in ranked], n_cases, "worst", reason)
     elif not any("label" in row for row in evaluation.rows):
@@ -115,12 +116,9 @@ def _margin(row: Row, evaluation: Evaluation) -> float | None:
     return (row["anomaly_score"] - threshold) * (1 if row["label"] else -1)
 
 
-def _describe_margin(evaluation: Evaluation) -> Callable[[Row], str]:
-    def speak(row: Row) -> str:
-        threshold = evaluation.by_class[row["class_name"]]["image_threshold"]
-        return f"anomaly score {row['anomaly_score']:.3f}, its threshold {threshold:.3f}"
-
-    return speak
+def _describe_margin(evaluation: Evaluation, row: Row) -> str:
+    threshold = evaluation.by_class[row["class_name"]]["image_threshold"]
+    return f"anomaly score {row['anomaly_score']:.3f}, its threshold {threshold:.3f}"
 
 
 def _first(ranked: Sequence[tuple[Row, float]], n_cases: int, kind: str, reason: Callable[[Row], str]) -> list[Case]:
