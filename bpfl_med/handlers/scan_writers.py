@@ -16,8 +16,8 @@ from bpfl_med.dicom.terms import ANATOMIC_REGIONS
 from bpfl_med.figures.slice_picture import slice_picture
 from bpfl_med.files.atomic import write_picture
 from bpfl_med.handlers.scan_result import ScanResult
+from bpfl_med.intensity import grey_levels
 from bpfl_med.slice_plane import first_apart
-from bpfl_med.transforms.intensity import Intensity
 
 _GAP = 24  # pixels between the rows of a contact sheet
 
@@ -100,7 +100,7 @@ class DicomSecondaryCapture:
         """Write the files of one scan."""
         if result.volume.series is None:
             return
-        grey = Intensity.grey(result.volume.values, result.prediction.ranges)
+        grey = grey_levels(result.volume.values, result.prediction.ranges)
         write_secondary_capture(
             folder / "overlay_dicom",
             _as_frames(grey),

@@ -14,9 +14,9 @@ import numpy as np
 from bpfl_med.data import ScanVolume, find_scans, load_scan
 from bpfl_med.demo.dicom_head import Head, ct_slices, plane_of, set_pixels
 from bpfl_med.inferers import VolumeInferer, VolumePrediction
+from bpfl_med.intensity import WindowIntensity
 from bpfl_med.networks import BayesPFL, IntensityNetwork
 from bpfl_med.speed.bundle_run import bundle_run
-from bpfl_med.transforms.intensity import WindowIntensity
 
 _SPACING = 0.8  # mm between slices, so that even the outermost of 155 cut the head
 _NOISE = 12.0  # HU, standard deviation
