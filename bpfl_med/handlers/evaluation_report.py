@@ -87,7 +87,7 @@ class EvaluationReport:
         except (FileNotFoundError, ValueError):
             return None
         then = {key: written.get(key) for key in self.description}
-        return different_settings(json.loads(json.dumps(self.description)), then)
+        return different_settings(self.description, then)
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator, after the handler that makes the evaluation."""
