@@ -12,9 +12,9 @@ import ignite.distributed as idist
 from ignite.engine import Engine, Events
 from ignite.handlers import ProgressBar
 
+from bpfl_med.figures.training_curves import training_curves
 from bpfl_med.files.atomic import write_picture, write_text
 from bpfl_med.files.csv_text import csv_text
-from bpfl_med.training.training_curves import training_curves
 
 logger = logging.getLogger(__name__)
 
