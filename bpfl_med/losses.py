@@ -119,6 +119,7 @@ class BayesPFLLoss(nn.Module):
         abnormal = mask[:, 0].to(logits)  # 2 * mask - 1 would overflow in uint8
         n_abnormal = abnormal.sum()
         probability = torch.sigmoid(logits)
+        focal_abnormal, focal_normal = focal_sums(logits, abnormal, self.gamma)
         divergence, shared_log_det = prompt_flow_sums(output.samples, n_images, released=self.released_kl)
         return LossSums(
             n_images=logits.new_tensor(n_images),
@@ -130,7 +131,8 @@ class BayesPFLLoss(nn.Module):
             orthogonal=orthogonal_sum(output.text.to(logits.dtype)),
             n_abnormal=n_abnormal,
             n_normal=abnormal.numel() - n_abnormal,
-            **dict(zip(("focal_abnormal", "focal_normal"), focal_sums(logits, abnormal, self.gamma), strict=True)),
+            focal_abnormal=focal_abnormal,
+            focal_normal=focal_normal,
             overlap=(probability * abnormal).sum((1, 2, 3)),
             cardinality=probability.sum((1, 2, 3)) + n_abnormal,
         )

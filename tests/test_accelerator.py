@@ -16,13 +16,13 @@ import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from bpfl_med.demo.backbone import untrained_clip
+from bpfl_med.intensity import WindowIntensity, grey_channels
 from bpfl_med.losses import BayesPFLLoss
 from bpfl_med.metrics import smoothed, top_k_mean
 from bpfl_med.metrics.smoothing import _smoothing_matrix
 from bpfl_med.networks import BayesPFL, CLIPBackbone, ComputeSettings
 from bpfl_med.networks.clip_normalization import clip_normalize
 from bpfl_med.training import TrainingNoise
-from bpfl_med.transforms import WindowIntensity
 
 CUDA = torch.device("cuda:0")
 
@@ -124,7 +124,7 @@ def test_the_forward_of_a_training_step_never_leaves_the_gpu(network, fake_tenso
 
 def test_slices_become_inputs_on_the_gpu(fake_tensors):
     window = WindowIntensity([(40, 80)])
-    channels = window.render(torch.empty(4, 32, 30, device=CUDA), window.ranges(np.zeros((1, 1, 1)), "CT"))
+    channels = grey_channels(torch.empty(4, 32, 30, device=CUDA), window.ranges(np.zeros((1, 1, 1)), "CT"))
     inputs = clip_normalize(channels)
     assert inputs.shape == (4, 3, 32, 30)
     assert inputs.device == CUDA

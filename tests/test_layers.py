@@ -13,10 +13,8 @@ PACKAGE = Path(bpfl_med.__file__).parent
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
-    """Yield the modules of this package that are imported anywhere but for the types' sake alone."""
+    """Yield the modules of this package that are imported anywhere."""
     for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            continue
         if isinstance(node, ast.ImportFrom) and node.module == "bpfl_med":
             yield from (f"bpfl_med.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("bpfl_med."):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -212,13 +212,14 @@ def _places(network: BayesPFL) -> dict[str, torch.Tensor]:
 
 def _released_shape(name: str, place: torch.Tensor) -> tuple[int, ...]:
     """Give the shape with the axes of length 1 that the released program keeps for broadcasting."""
-    shapes: dict[str, Callable[[torch.Size], tuple[int, ...]]] = {
-        "amor_u": lambda shape: (1, *shape, 1),
-        "amor_w": lambda shape: (1, shape[0], 1, shape[1]),
-        "amor_b": lambda shape: (1, *shape, 1, 1),
-    }
-    if name == "RCA.q_proj_pre.weight":
-        return (*place.shape, 1)
-    if name.startswith(("PFL_normal.amor_", "PFL_abnormal.amor_")):
-        return shapes[name.rsplit(".", 1)[1]](place.shape)
-    return tuple(place.shape)
+    shape = tuple(place.shape)
+    match name.split("."):
+        case ["RCA", "q_proj_pre", "weight"]:
+            return (*shape, 1)
+        case ["PFL_normal" | "PFL_abnormal", "amor_u"]:
+            return (1, *shape, 1)
+        case ["PFL_normal" | "PFL_abnormal", "amor_w"]:
+            return (1, shape[0], 1, shape[1])
+        case ["PFL_normal" | "PFL_abnormal", "amor_b"]:
+            return (1, *shape, 1, 1)
+    return shape

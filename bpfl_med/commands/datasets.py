@@ -56,10 +56,8 @@ def _check(name: str, root: Path, layout: str | None, console: Console) -> int:
     from bpfl_med.workflow.unused_settings import refuse_unused
 
     configs = bundle_folder() / "configs"
-    files = [configs / "inference.json", configs / "evaluate.json"]
-    files.append(dataset_file(name))
-    if layout:
-        files.append(preset_file("layouts", layout))
+    files = [configs / "inference.json", configs / "evaluate.json", dataset_file(name)]
+    files += [preset_file("layouts", layout)] if layout else []
     refuse_config_syntax({"the folder": str(root)})
     parser = ConfigParser()
     parser.read_config([str(file) for file in files])

@@ -9,16 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from bpfl_med.data.file_patterns import existing_folder, filled, mask_file, matching_files, path_fields
 from bpfl_med.data.picture import open_picture
-from bpfl_med.data.picture_item import (
-    PictureItem,
-    existing_folder,
-    filled,
-    mask_file,
-    matching_files,
-    path_fields,
-    without_repeats,
-)
+from bpfl_med.data.picture_item import PictureItem, without_repeats
 from bpfl_med.files.picture_suffixes import PICTURE_SUFFIXES
 from bpfl_med.files.walk import files_below
 

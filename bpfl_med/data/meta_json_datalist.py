@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bpfl_med.data.picture_item import PictureItem, existing_folder, without_repeats
+from bpfl_med.data.file_patterns import existing_folder
+from bpfl_med.data.picture_item import PictureItem, without_repeats
 
 
 def meta_json_datalist(

@@ -102,9 +102,7 @@ def write_like(data: np.ndarray, like: NiftiImage, path: str | Path, *, descript
     """
     if data.shape != like.data.shape:
         raise ValueError(f"data must have the shape of the input image {like.data.shape}, got {data.shape}")
-    header = _bare_header(like.header)
-    header["descrip"] = description.encode("ascii", "replace")[:79]
-    _write(data.reshape(like.grid_shape), header, path)
+    _write(data.reshape(like.grid_shape), _bare_header(like.header), path, description)
 
 
 def write_volume(data: np.ndarray, affine: np.ndarray, path: str | Path, *, description: str = "") -> None:
@@ -123,11 +121,10 @@ def write_volume(data: np.ndarray, affine: np.ndarray, path: str | Path, *, desc
     """
     header = nib.Nifti1Header()
     header.set_data_shape(data.shape)
-    header["descrip"] = description.encode("ascii", "replace")[:79]
     header.set_xyzt_units("mm")
     header.set_sform(affine, code=1)
     header.set_qform(affine, code=0 if _is_sheared(affine) else 1, strip_shears=True)
-    _write(data, header, path)
+    _write(data, header, path, description)
 
 
 def _load(path: Path) -> nib.Nifti1Image:
@@ -240,12 +237,13 @@ def _bare_header(header: nib.Nifti1Header) -> nib.Nifti1Header:
     return bare
 
 
-def _write(data: np.ndarray, header: nib.Nifti1Header, path: str | Path) -> None:
+def _write(data: np.ndarray, header: nib.Nifti1Header, path: str | Path, description: str) -> None:
     if data.dtype not in (np.float32, np.uint8):
         raise ValueError(f"data must be float32 or uint8, got {data.dtype}")
     if not np.isfinite(data).all():
         raise ValueError("data must be finite, got NaN or infinite values")
     header.set_data_dtype(data.dtype)
+    header["descrip"] = description.encode("ascii", "replace")[:79]
     kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
     image = kind(data, None, header)  # without an affine, the header's own sform and qform stay
     with replaced_file(path) as partial, partial.open("wb") as file:

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import time
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bpfl_med.data.nifti import NiftiImage, read_nifti
-from bpfl_med.data.scans import Scan, ScanError, Search
+from bpfl_med.data.scans import Scan, ScanError, series_in
 from bpfl_med.data.volume_file import NIFTI_SUFFIXES, files_of_volume, is_volume_file, names_patient_space
-from bpfl_med.dicom import (
-    DicomSeries,
-    FoundSeries,
-    SeriesError,
-    choose_series,
-    find_series_and_damage,
-    load_series,
-    read_volume,
-)
+from bpfl_med.dicom import DicomSeries, SeriesError, choose_series, load_series, read_volume
 from bpfl_med.dicom.geometry import affine_of
 from bpfl_med.files.checksum import files_checksum
 
@@ -50,7 +40,7 @@ class ScanVolume:
     notes: tuple[str, ...]
     series: DicomSeries | None = None
     nifti: NiftiImage | None = None
-    load_seconds: float = field(default=0.0)
+    load_seconds: float = 0.0
     orientation_is_known: bool = True
 
     @property
@@ -83,8 +73,10 @@ def load_scan(scan: Scan, *, allow_gaps: bool = False, volume_index: int | None 
     elif is_nifti:
         image = read_nifti(scan.path, volume_index)
         digest = files_checksum(files_of_volume(scan.path))
-        volume = ScanVolume(scan, image.data, image.affine, None, digest, image.notes, nifti=image)
-        volume.orientation_is_known = bool(image.header["sform_code"] or image.header["qform_code"])
+        is_known = bool(image.header["sform_code"] or image.header["qform_code"])
+        volume = ScanVolume(
+            scan, image.data, image.affine, None, digest, image.notes, nifti=image, orientation_is_known=is_known
+        )
     else:
         volume = _load_with_itk(scan)
     volume.load_seconds = time.perf_counter() - started
@@ -94,7 +86,7 @@ def load_scan(scan: Scan, *, allow_gaps: bool = False, volume_index: int | None 
 def _load_series(scan: Scan, allow_gaps: bool) -> ScanVolume:
     found = scan.found
     if found is None:
-        all_there = None if scan.search is None else _series_in(scan.path, scan.search)
+        all_there = None if scan.only_loose is None else series_in(scan.path, scan.only_loose)
         found = choose_series(scan.path, scan.series_uid, all_there)
     if scan.n_images not in (None, len(found.frames)) and not found.unusable:
         raise ScanError(
@@ -113,12 +105,6 @@ def _load_series(scan: Scan, allow_gaps: bool) -> ScanVolume:
     affine = _nominal_affine(series) if series.affine is None else series.affine
     notes = (*series.notes, *read.notes)
     return ScanVolume(scan, values, affine, series.modality, read.checksum, notes, series=series)
-
-
-@functools.lru_cache(maxsize=1)
-def _series_in(folder: Path, search: Search) -> list[FoundSeries]:
-    """List the series of a folder, whose headers are read once for all its scans that one search has found."""
-    return find_series_and_damage(folder, only_loose=search.only_loose)[0]
 
 
 def _load_with_itk(scan: Scan) -> ScanVolume:

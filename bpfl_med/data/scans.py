@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 import json
 import logging
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from bpfl_med.data.volume_file import files_of_volume, is_volume_file, stem, volume_name
 from bpfl_med.dicom import (
@@ -28,23 +28,10 @@ from bpfl_med.files.walk import files_below
 logger = logging.getLogger(__name__)
 
 _LONGEST_NAME = 255  # bytes that file systems allow
-_NUMBERS = itertools.count()  # of searches
 
 
 class ScanError(ValueError):
     """A scan that cannot be chosen or read: one sentence with the path and the mend."""
-
-
-class Search(NamedTuple):
-    """Which search found a series.
-
-    Attributes:
-        number: counts the searches of this process.
-        only_loose: whether folders in the folder were left out.
-    """
-
-    number: int
-    only_loose: bool
 
 
 @dataclass(frozen=True)
@@ -58,7 +45,8 @@ class Scan:
         problem: why it cannot be used, where that is known before it is loaded.
         n_images: slices of a DICOM series when its headers were read; None of a volume file.
         found: the series, where it is the only scan, so that its headers need not be read again.
-        search: which search found it; those of one search in one folder share its headers when they are loaded.
+        only_loose: of one of the series that were found in a folder: whether folders in it were left out. They share
+            its headers when they are loaded.
     """
 
     name: str
@@ -67,7 +55,7 @@ class Scan:
     problem: str | None = None
     n_images: int | None = field(default=None, compare=False)
     found: FoundSeries | None = field(default=None, compare=False, repr=False)
-    search: Search | None = field(default=None, compare=False, repr=False)
+    only_loose: bool | None = field(default=None, compare=False, repr=False)
 
 
 def find_scans(
@@ -89,6 +77,7 @@ def find_scans(
         SeriesError: if a DICOM folder holds no image series, or the only one that is taken makes no true volume.
     """
     path = Path(path)
+    series_in.cache_clear()  # what lies there may be other than at an earlier search
     if not path.exists():
         raise ScanError(f"{path}: there is no such file or folder")
     if series_uid is not None and (take_all or is_volume_file(path)):
@@ -111,6 +100,12 @@ def find_scans(
             f"{'a series by its UID (--series), ' if series else ''}or --all"
         )
     return [Scan(stem(files[0]), files[0], None)]
+
+
+@functools.lru_cache(maxsize=1)
+def series_in(folder: Path, only_loose: bool) -> list[FoundSeries]:
+    """List the series of a folder, whose headers are read once for all its scans of one search."""
+    return find_series_and_damage(folder, only_loose=only_loose)[0]
 
 
 def check_output_apart(output_dir: str | Path, path: str | Path) -> None:
@@ -223,12 +218,11 @@ def _series_scans(folder: Path, *, beside_others: bool, only_loose: bool = False
     """
     scans: list[Scan] = []
     problems: list[str] = []
-    search = Search(next(_NUMBERS), only_loose)
     try:
         series, problems = find_series_and_damage(folder, only_loose=only_loose)
         for found in sorted(series, key=lambda found: found.folder):  # one folder's together, for load_scan
             try:
-                scans.append(replace(_series_scan(found, found.folder), search=search))
+                scans.append(replace(_series_scan(found, found.folder), only_loose=only_loose))
             except ScanError as error:
                 problems.append(str(error))
     except SeriesError as error:

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ignite.distributed as idist
 import numpy as np
@@ -21,11 +21,9 @@ from bpfl_med.data.volume_datalist import VolumeItem
 from bpfl_med.data.volume_file import files_of_volume
 from bpfl_med.files.atomic import remove_unfinished, replaced_folder, write_json
 from bpfl_med.files.checksum import files_checksum
+from bpfl_med.intensity import Intensity, grey_channels
 from bpfl_med.slice_plane import Plane, SlicePlane
 from bpfl_med.version import __version__
-
-if TYPE_CHECKING:
-    from bpfl_med.transforms.intensity import Intensity
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +116,7 @@ def _write(
         for kind in ("normal", "abnormal", "mask"):
             (partial / kind).mkdir()
         for index, (picture, mask) in enumerate(zip(pictures, masks, strict=True)):
-            channels = intensity.render(torch.from_numpy(np.ascontiguousarray(picture))[None], ranges)[0]
+            channels = grey_channels(torch.from_numpy(np.ascontiguousarray(picture))[None], ranges)[0]
             if not channels.any() and not mask.any():
                 continue
             names.append(f"{'abnormal' if mask.any() else 'normal'}/{index:04d}.png")

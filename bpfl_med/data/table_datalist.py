@@ -6,7 +6,8 @@ import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from bpfl_med.data.picture_item import PictureItem, existing_folder, filled, without_repeats
+from bpfl_med.data.file_patterns import existing_folder, filled
+from bpfl_med.data.picture_item import PictureItem, without_repeats
 from bpfl_med.files.picture_suffixes import PICTURE_SUFFIXES
 
 

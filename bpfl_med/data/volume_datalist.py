@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
-from bpfl_med.data.picture_item import existing_folder, mask_file, matching_files
+from bpfl_med.data.file_patterns import existing_folder, mask_file, matching_files
 from bpfl_med.data.volume_file import VOLUME_SUFFIXES, volume_name
 
 

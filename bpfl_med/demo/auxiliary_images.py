@@ -10,7 +10,7 @@ from PIL import Image
 
 from bpfl_med.demo.drawn_pairs import draw_pair
 from bpfl_med.demo.kinds import TRAINING_KINDS, VALIDATION_KINDS
-from bpfl_med.files.atomic import replaced_file
+from bpfl_med.files.atomic import write_picture
 
 _SIZE = 128  # pixels
 
@@ -34,14 +34,8 @@ def write_auxiliary_images(
     for stream, kind in enumerate(VALIDATION_KINDS if validation else TRAINING_KINDS):
         generator = np.random.default_rng([seed, int(validation), stream])
         for number in range(n_per_class if kinds is None or kind in set(kinds) else 0):
-            name = f"{number:03d}.png"
-            _write(folder / kind / "normal" / name, draw_pair(generator, kind, _SIZE).normal)
-            damaged = draw_pair(generator, kind, _SIZE)
-            _write(folder / kind / "abnormal" / name, damaged.abnormal)
-            _write(folder / kind / "mask" / name, 255 * damaged.mask.astype(np.uint8))
+            normal, damaged = draw_pair(generator, kind, _SIZE).normal, draw_pair(generator, kind, _SIZE)
+            mask = 255 * damaged.mask.astype(np.uint8)
+            for part, image in (("normal", normal), ("abnormal", damaged.abnormal), ("mask", mask)):
+                write_picture(folder / kind / part / f"{number:03d}.png", Image.fromarray(image))
     return folder
-
-
-def _write(path: Path, image: np.ndarray) -> None:
-    with replaced_file(path) as partial:  # processes of one run may write the same at once
-        Image.fromarray(image).save(partial)

@@ -136,7 +136,7 @@ def angiogram(generator: Generator, size: int) -> Drawing:
     ends = [(-0.95 * np.array([np.sin(angle), np.cos(angle)]), angle, width)]
     if generator.random() < 0.7:
         mouth, n = generator.uniform(-0.6, 0.6, 2), int(generator.integers(3, 7))
-        along, across = turned(size, 0.0, (float(mouth[0]), float(mouth[1])))
+        along, across = turned(size, 0.0, mouth)
         disc = oval(along, across, generator.uniform(0.08, 0.2) * generator.uniform(0.9, 1.1, 2), 2)
         grey = grey + contrast(generator) * soft_edge(generator, disc)
         ends = [(mouth, angle + 2 * np.pi * k / n + generator.normal(0, 0.3), width) for k in range(n)]
@@ -154,8 +154,7 @@ def angiogram(generator: Generator, size: int) -> Drawing:
 
 def endoscopic_view(generator: Generator, size: int) -> Drawing:
     """The lumen of a tube of mucosa, lit from the camera: folds around a dark middle, fine vessels, gleams."""
-    centre = generator.uniform(-0.5, 0.5, 2)
-    radius, angle = polar(*turned(size, 0.0, (float(centre[0]), float(centre[1]))))
+    radius, angle = polar(*turned(size, 0.0, generator.uniform(-0.5, 0.5, 2)))
     bend = 1 + 0.08 * np.cos(3 * angle + generator.uniform(0, 6)) + 0.05 * noise(generator, size, 4)
     folds = np.sin(generator.uniform(4, 14) * np.log(radius * bend + 0.15) + generator.uniform(0, 6))
     lit = np.clip(generator.uniform(0.4, 1) + generator.uniform(0, 0.5) * np.log(radius * bend + 0.3), 0.05, 1)

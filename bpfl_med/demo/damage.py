@@ -8,8 +8,8 @@ import numpy as np
 from numpy.random import Generator
 from scipy.ndimage import gaussian_filter
 
-from bpfl_med.demo.damage_types import DAMAGES, Place
-from bpfl_med.demo.drawing import Drawing, axes, mix
+from bpfl_med.demo.damage_types import DAMAGES, Place, any_point
+from bpfl_med.demo.drawing import Drawing, mix
 
 MASK_COVERAGE = 0.3  # from which share of damage on a pixel is called damaged
 _LEAST_PIXELS, _LEAST_CHANGE = 8, 0.12  # a smaller or fainter damage is drawn again
@@ -63,6 +63,5 @@ def _place(generator: Generator, body: np.ndarray) -> Place:
     inner = np.flatnonzero(gaussian_filter(body, 0.02 * size) > 0.8)
     if not len(inner):
         inner = np.flatnonzero(body >= body.max())
-    row, column = divmod(int(inner[generator.integers(len(inner))]), size)
-    axis = axes(size)[1][0]
-    return Place((float(axis[row]), float(axis[column])), float(np.exp(generator.uniform(np.log(0.06), np.log(0.32)))))
+    centre = any_point(generator, inner, size)
+    return Place(centre, float(np.exp(generator.uniform(np.log(0.06), np.log(0.32)))))

@@ -22,6 +22,13 @@ class Place(NamedTuple):
 DrawDamage = Callable[[Generator, Drawing, Place], tuple[np.ndarray, np.ndarray]]  # new content, coverage
 
 
+def any_point(generator: Generator, pixels: np.ndarray, size: int) -> tuple[float, float]:
+    """Give row and column, in [-1, 1], of one of some pixels, which are places in the flattened canvas."""
+    row, column = divmod(int(pixels[generator.integers(len(pixels))]), size)
+    axis = axes(size)[1][0]
+    return float(axis[row]), float(axis[column])
+
+
 def _patch(generator: Generator, drawing: Drawing, place: Place) -> np.ndarray:
     """Give the coverage of an irregular patch with an edge between sharp and soft."""
     distance = blob(generator, len(drawing.body), place.centre, place.radius, generator.uniform(0, 1))
@@ -35,10 +42,15 @@ def _step(generator: Generator) -> float:
 
 def _level(generator: Generator, drawing: Drawing, coverage: np.ndarray) -> np.ndarray:
     """Give a colour that stands out from what is covered."""
-    weight = coverage[..., None] + 1e-6
-    own = (drawing.image * weight).sum((0, 1)) / weight.sum()
-    other = own + _step(generator) if generator.random() < 0.6 else any_colour(generator)
+    other = (
+        _mean_colour(drawing.image, coverage) + _step(generator) if generator.random() < 0.6 else any_colour(generator)
+    )
     return np.clip(other, 0, 1).astype(np.float32)
+
+
+def _mean_colour(image: np.ndarray, coverage: np.ndarray) -> np.ndarray:
+    weight = coverage[..., None] + 1e-6
+    return (image * weight).sum((0, 1)) / weight.sum()
 
 
 def _spot(generator: Generator, drawing: Drawing, place: Place) -> tuple[np.ndarray, np.ndarray]:
@@ -122,9 +134,7 @@ def _missing_part(generator: Generator, drawing: Drawing, place: Place) -> tuple
     edge = np.flatnonzero((drawing.body > 0.5) & (gaussian_filter(drawing.body, 0.03 * size) < 0.75))
     centre, level = place.centre, np.full(3, generator.choice([0.03, 0.95]), np.float32)
     if len(edge):
-        row, column = divmod(int(edge[generator.integers(len(edge))]), size)
-        axis = axes(size)[1][0]
-        centre = (float(axis[row]), float(axis[column]))
+        centre = any_point(generator, edge, size)
         level = np.median(drawing.image[drawing.body < 0.1], axis=0) if (drawing.body < 0.1).any() else level
     radius = max(place.radius, 0.12)
     return np.broadcast_to(level, drawing.image.shape), soft(blob(generator, size, centre, radius, 0.7))
@@ -157,8 +167,7 @@ def _rough_patch(generator: Generator, drawing: Drawing, place: Place) -> tuple[
     """Change the texture and keep the mean colour."""
     size = len(drawing.body)
     coverage = _patch(generator, drawing, place)
-    weight = coverage[..., None] + 1e-6
-    mean = (drawing.image * weight).sum((0, 1)) / weight.sum()
+    mean = _mean_colour(drawing.image, coverage)
     texture = generator.uniform(0.1, 0.25) * noise(generator, size, np.exp(generator.uniform(np.log(10), np.log(size))))
     keep = np.float32(generator.choice([0, 0, 1]))
     return mean + keep * (drawing.image - mean) + texture[..., None], coverage

@@ -157,10 +157,6 @@ def _pad(dataset: Dataset, declare: bool) -> None:
         dataset.add_new("PixelPaddingValue", "SS", PADDING)
 
 
-def _temporal(slices: Slices) -> Slices:
-    return [to_enhanced(_phases("TemporalPositionIdentifier", (1, 2))(slices))]
-
-
 def _jpeg_lossless(dataset: Dataset) -> None:
     """Compress with GDCM, the only free encoder of this transfer syntax (1.2.840.10008.1.2.4.70)."""
     import gdcm
@@ -234,7 +230,7 @@ FORMS: dict[str, Form] = {
     "enhanced_mr": lambda slices: [to_enhanced(slices, "MR")],
     "enhanced_shuffled": lambda slices: [to_enhanced(_shuffled(slices))],
     "enhanced_gap": lambda slices: [to_enhanced(slices[:_MIDDLE] + slices[_MIDDLE + 1 :])],
-    "enhanced_4d": _temporal,
+    "enhanced_4d": lambda slices: [to_enhanced(_phases("TemporalPositionIdentifier", (1, 2))(slices))],
     "implicit_vr": _syntax(ImplicitVRLittleEndian),
     "deflated": _syntax(DeflatedExplicitVRLittleEndian),
     "rle": _compress(RLELossless),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image, ImageDraw
 
+Point = np.ndarray | tuple[float, float]  # row and column, in [-1, 1]
 _OVERSAMPLING = 3  # of strokes and polygons, so that their edges are smooth
 
 
@@ -33,7 +34,7 @@ def axes(size: int) -> tuple[np.ndarray, np.ndarray]:
     return y, x
 
 
-def turned(size: int, angle: float, centre: tuple[float, float] = (0.0, 0.0)) -> tuple[np.ndarray, np.ndarray]:
+def turned(size: int, angle: float, centre: Point = (0.0, 0.0)) -> tuple[np.ndarray, np.ndarray]:
     """Give coordinates ``[size, size]`` along and across a direction, around a centre (row, column)."""
     y, x = axes(size)
     sine, cosine = np.float32(np.sin(angle)), np.float32(np.cos(angle))
@@ -84,7 +85,7 @@ def polygon_radius(angle: np.ndarray, corners: int) -> np.ndarray:
     return 1 / np.cos((angle % step) - step / 2)
 
 
-def blob(generator: Generator, size: int, centre: tuple[float, float], radius: float, unrest: float) -> np.ndarray:
+def blob(generator: Generator, size: int, centre: Point, radius: float, unrest: float) -> np.ndarray:
     """Give the signed distance of an irregular, stretched blob.
 
     Args:

@@ -91,8 +91,7 @@ def stone_fruit(generator: Generator, size: int) -> Drawing:
 
 def agate(generator: Generator, size: int) -> Drawing:
     """Bands that follow an irregular outline inwards."""
-    centre = generator.normal(0, 0.05, 2)
-    distance = blob(generator, size, (float(centre[0]), float(centre[1])), generator.uniform(0.6, 0.75), 0.6)
+    distance = blob(generator, size, generator.normal(0, 0.05, 2), generator.uniform(0.6, 0.75), 0.6)
     shades = generator.random(32, dtype=np.float32)
     depth = np.clip(-distance * generator.uniform(6, 16) + 0.3 * noise(generator, size, 5), 0, 30)
     layer, step = np.floor(depth).astype(int), np.clip((depth % 1) * 4, 0, 1)
@@ -103,8 +102,7 @@ def agate(generator: Generator, size: int) -> Drawing:
 
 def pebble(generator: Generator, size: int) -> Drawing:
     """One rounded stone with a mottled face."""
-    centre = generator.normal(0, 0.08, 2)
-    distance = blob(generator, size, (float(centre[0]), float(centre[1])), generator.uniform(0.5, 0.75), 0.3)
+    distance = blob(generator, size, generator.normal(0, 0.08, 2), generator.uniform(0.5, 0.75), 0.3)
     field = 0.5 + 0.6 * np.clip(-distance, 0, 0.5) + generator.uniform(0.02, 0.15) * rough_noise(generator, size, 8)
     image = tint(field, any_colour(generator), any_colour(generator))
     return on_ground(generator, image, soft(distance))

@@ -11,7 +11,7 @@ from bpfl_med.demo.drawing import Drawing, blob, rough_noise, soft, turned
 def body_frame(generator: Generator, size: int, turn: float = 0.15) -> tuple[np.ndarray, np.ndarray]:
     """Give coordinates ``[size, size]`` along and across a body that lies nearly upright, in the middle."""
     centre = generator.normal(0, 0.04, 2)
-    return turned(size, generator.uniform(-turn, turn), (float(centre[0]), float(centre[1])))
+    return turned(size, generator.uniform(-turn, turn), centre)
 
 
 def oval(along: np.ndarray, across: np.ndarray, radii: np.ndarray | tuple[float, float], power: float) -> np.ndarray:
@@ -64,8 +64,7 @@ def central_organ(generator: Generator, grey: np.ndarray, along: np.ndarray, acr
 
 def lone_organ(generator: Generator, grey: np.ndarray, size: int) -> np.ndarray:
     """Lay one large organ anywhere, with a smooth outline."""
-    centre = generator.uniform(-0.55, 0.55, 2)
-    distance = blob(generator, size, (float(centre[0]), float(centre[1])), generator.uniform(0.25, 0.5), 0)
+    distance = blob(generator, size, generator.uniform(-0.55, 0.55, 2), generator.uniform(0.25, 0.5), 0)
     return _laid(generator, grey, soft_edge(generator, distance))
 
 
@@ -95,7 +94,7 @@ def ribs(generator: Generator, grey: np.ndarray, along: np.ndarray, across: np.n
 def haze(generator: Generator, grey: np.ndarray, size: int) -> np.ndarray:
     """Lay a round change of brightness without any edge."""
     centre, width = generator.uniform(-0.6, 0.6, 2), generator.uniform(0.1, 0.35)
-    radius = np.hypot(*turned(size, 0.0, (float(centre[0]), float(centre[1]))))
+    radius = np.hypot(*turned(size, 0.0, centre))
     return grey + contrast(generator) * np.exp(-((radius / np.float32(width)) ** 2))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from bpfl_med.files.atomic import replaced_file
+from bpfl_med.files.atomic import write_picture
 
 _SIZE = 256  # pixels
 
@@ -210,5 +210,4 @@ def _finish(generator: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
 
 def _write(path: Path, image: np.ndarray) -> None:
-    with replaced_file(path) as partial:  # processes of one run may write the same data set at once
-        Image.fromarray(np.round(255 * image).astype(np.uint8)).save(partial)
+    write_picture(path, Image.fromarray(np.round(255 * image).astype(np.uint8)))

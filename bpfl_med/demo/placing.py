@@ -11,7 +11,7 @@ from bpfl_med.demo.drawing import Drawing, any_colour, mix, noise, rough_noise, 
 def pose(generator: Generator, size: int, turns: float = np.pi) -> tuple[np.ndarray, np.ndarray]:
     """Give coordinates of a thing that lies nearly in the middle, turned anyhow."""
     centre = generator.normal(0, 0.06, 2)
-    return turned(size, generator.uniform(0, 2 * turns), (float(centre[0]), float(centre[1])))
+    return turned(size, generator.uniform(0, 2 * turns), centre)
 
 
 def on_ground(generator: Generator, image: np.ndarray, body: np.ndarray) -> Drawing:

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from open_clip.tokenizer import SimpleTokenizer
 from torch import nn
+from torch.nn.utils.rnn import pad_sequence
 
 from bpfl_med.checkpoints import read_tensors
 from bpfl_med.demo.backbone import TRAINING_SIZE, untrained_clip
@@ -49,8 +50,7 @@ class Captions(nn.Module):
         rows = [
             [*(0 if t in self._unknown else self._rows[t] for t in self._tokenizer.encode(c)), end] for c in captions
         ]
-        longest = max(len(row) for row in rows)
-        padded = torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows])
+        padded = pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
         embedded = F.embedding(padded, self.table, padding_idx=0)
         begin = self.table[start].expand(len(rows), 1, -1)
         return begin, embedded.unsqueeze(1), torch.tensor([len(row) - 1 for row in rows])

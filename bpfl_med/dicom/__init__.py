@@ -1,13 +1,6 @@
 """DICOM: series of images -> volumes with a checked geometry."""
 
-from bpfl_med.dicom.discovery import (
-    FoundSeries,
-    choose_series,
-    find_series,
-    find_series_and_damage,
-    load_series,
-    select_series,
-)
+from bpfl_med.dicom.discovery import FoundSeries, choose_series, find_series, find_series_and_damage, load_series
 from bpfl_med.dicom.series import DicomSeries, NoSeriesError, SeriesError
 from bpfl_med.dicom.volume import read_volume
 
@@ -21,5 +14,4 @@ __all__ = [
     "find_series_and_damage",
     "load_series",
     "read_volume",
-    "select_series",
 ]

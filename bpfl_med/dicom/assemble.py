@@ -16,7 +16,7 @@ from bpfl_med.dicom.frames import Frame
 from bpfl_med.dicom.series import DicomSeries, SeriesError
 
 
-def assemble_series(frames: Sequence[Frame], allow_gaps: bool = False) -> DicomSeries:
+def assemble_series(frames: Sequence[Frame], allow_gaps: bool) -> DicomSeries:
     """Order the frames of one series by position along their normal and check that they make one true volume.
 
     Args:

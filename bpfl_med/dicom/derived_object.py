@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import highdicom
 import numpy as np
@@ -44,6 +45,15 @@ class Identity:
         """A globally unique identifier for one purpose ("series", "instance", ...) within the object."""
         return str(generate_uid(entropy_srcs=[self.seed, purpose]))
 
+    def arguments(self, instance: str = "instance") -> dict[str, Any]:
+        """UIDs of the series and of an instance in it, and the time, as highdicom's arguments."""
+        return {
+            "series_instance_uid": self.uid("series"),
+            "sop_instance_uid": self.uid(instance),
+            "content_date": self.created.date(),
+            "content_time": self.created.time(),
+        }
+
 
 def identify(
     series: DicomSeries,
@@ -76,9 +86,22 @@ def tracking_identifiers(series: DicomSeries, algorithm: Algorithm) -> tuple[str
     return f"Anomaly {uid[-8:]}", str(uid)
 
 
-def complete(derived: SOPClass, patient_study: PatientStudy, identity: Identity) -> None:
-    """Give an object built by highdicom its patient and study, and our times and UIDs for those drawn, in place."""
-    patient_study.put_into(derived)
+def name_body_part(derived: SOPClass, region: AnatomicRegion) -> None:
+    """Say which part of the body is seen (PS3.3 C.7.3.1), in place; the side of a paired one is told to be unknown."""
+    derived.BodyPartExamined = region.body_part_examined
+    if region.paired:
+        derived.Laterality = ""
+
+
+def save(derived: SOPClass, path: Path, patient_study: PatientStudy, identity: Identity) -> None:
+    """Give an object built by highdicom its patient and study, and our times and UIDs for those drawn, and write it.
+
+    The file is there whole or not at all; its folder is made.
+
+    Raises:
+        OSError: the file cannot be written; nothing is left behind then.
+    """
+    derived.update(patient_study.attributes)
     derived.InstanceCreationDate = DA(identity.created.date())
     derived.InstanceCreationTime = TM(identity.created.time())
     for equipment in derived.get("ContributingEquipmentSequence", []):
@@ -87,20 +110,5 @@ def complete(derived: SOPClass, patient_study: PatientStudy, identity: Identity)
         uid = identity.uid("dimension organization")
         for item in (*derived.DimensionOrganizationSequence, *derived.get("DimensionIndexSequence", [])):
             item.DimensionOrganizationUID = uid
-
-
-def name_body_part(derived: SOPClass, region: AnatomicRegion) -> None:
-    """Say which part of the body is seen (PS3.3 C.7.3.1), in place; the side of a paired one is told to be unknown."""
-    derived.BodyPartExamined = region.body_part_examined
-    if region.paired:
-        derived.Laterality = ""
-
-
-def save(derived: SOPClass, path: Path) -> None:
-    """Write a DICOM file that is there whole or not at all; its folder is made.
-
-    Raises:
-        OSError: the file cannot be written; nothing is left behind then.
-    """
     with replaced_file(path) as unfinished, config.disable_value_validation():
         derived.save_as(unfinished, enforce_file_format=True)

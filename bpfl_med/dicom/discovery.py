@@ -197,24 +197,6 @@ def load_series(found: FoundSeries, allow_gaps: bool = False) -> DicomSeries:
     return dataclasses.replace(series, notes=(*series.notes, f"Passed over under the given path ({counts})."))
 
 
-def select_series(path: str | Path, series_uid: str | None = None, allow_gaps: bool = False) -> DicomSeries:
-    """Read the headers under a path and take the series that is asked for, or the only one.
-
-    Args:
-        path: a DICOM file or a folder.
-        series_uid: SeriesInstanceUID; may be left out where there is only one series.
-        allow_gaps: accept a stack in which slices seem to be missing; it then has no affine.
-
-    Returns:
-        The series, checked and in order.
-
-    Raises:
-        SeriesError: there is no image, no such series, or more than one to choose from (the text lists them); or the
-            files of the series make no true volume.
-    """
-    return load_series(choose_series(path, series_uid), allow_gaps)
-
-
 def choose_series(
     path: str | Path, series_uid: str | None = None, found: Sequence[FoundSeries] | None = None
 ) -> FoundSeries:

@@ -133,8 +133,8 @@ def frames_of(dataset: Dataset, path: Path) -> Iterator[Frame]:
             position=_numbers(find(layers, "ImagePositionPatient"), 3),
             orientation=_numbers(find(layers, "ImageOrientationPatient"), 6),
             spacing=_numbers(find(layers, "PixelSpacing"), 2),
-            thickness=next(iter(_numbers(find(layers, "SliceThickness"), 1) or ()), None),
-            slope=next(iter(_numbers(find(layers, "RescaleSlope"), 1) or ()), None),
+            thickness=_number(find(layers, "SliceThickness")),
+            slope=_number(find(layers, "RescaleSlope")),
             has_rescale=find(layers, "ModalityLUTSequence") is not None
             or None not in (find(layers, "RescaleSlope"), find(layers, "RescaleIntercept")),
             rescale_type=str(find(layers, "RescaleType") or "").strip(),
@@ -186,6 +186,10 @@ def _whole_number(value: Any) -> int | None:
         return int(value)
     except (TypeError, ValueError):
         return None
+
+
+def _number(value: Any) -> float | None:
+    return (_numbers(value, 1) or (None,))[0]
 
 
 def _numbers(value: Any, length: int) -> tuple[float, ...] | None:

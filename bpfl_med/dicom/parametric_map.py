@@ -12,7 +12,7 @@ from highdicom.sr.coding import CodedConcept
 from pydicom.dataset import Dataset
 
 from bpfl_med.dicom.algorithm import Algorithm, check_text
-from bpfl_med.dicom.derived_object import complete, identify, name_body_part, save
+from bpfl_med.dicom.derived_object import identify, name_body_part, save
 from bpfl_med.dicom.geometry import normal_of
 from bpfl_med.dicom.grid import check_scores
 from bpfl_med.dicom.series import DicomSeries
@@ -80,23 +80,19 @@ def write_parametric_map(
         voi_lut_transformations=[VOILUTTransformation(window_center=0.5, window_width=1.0)],
         image_flavor=ImageFlavorValues.VOLUME,
         derived_pixel_contrast=DerivedPixelContrastValues.QUANTITY,
-        series_instance_uid=identity.uid("series"),
         series_number=SERIES_NUMBER,
-        sop_instance_uid=identity.uid("instance"),
         instance_number=1,
         series_description=f"{algorithm.name} {label}"[:64],
         content_label="ANOMALY_MAP",
         content_description=label,
         content_creator_name="bpfl_med^",
-        content_date=identity.created.date(),
-        content_time=identity.created.time(),
+        **identity.arguments(),
         **algorithm.equipment,
     )
     name_body_part(parametric_map, region)
     _add_frame_anatomy(parametric_map, region)
     parametric_map = _ascending(parametric_map, series)
-    complete(parametric_map, source.patient_study, identity)
-    save(parametric_map, path)
+    save(parametric_map, path, source.patient_study, identity)
     return parametric_map
 
 

@@ -54,10 +54,6 @@ class PatientStudy:
     attributes: Dataset
     left_out: tuple[str, ...]
 
-    def put_into(self, derived: Dataset) -> None:
-        """Set the attributes in a derived object, in place."""
-        derived.update(self.attributes)
-
 
 def read_patient_study(source: Dataset) -> PatientStudy:
     """Take the patient and the study out of the header of a source image, which is not changed.

@@ -25,7 +25,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import generate_uid
 
 from bpfl_med.dicom.algorithm import Algorithm
-from bpfl_med.dicom.derived_object import complete, identify, save, tracking_identifiers
+from bpfl_med.dicom.derived_object import identify, save, tracking_identifiers
 from bpfl_med.dicom.series import DicomSeries
 from bpfl_med.dicom.source_images import read_source_images
 from bpfl_med.dicom.terms import NO_UNITS, SCORE, anatomic_region
@@ -97,20 +97,16 @@ def write_report(
     report = ComprehensiveSR(
         evidence=source.datasets,
         content=content,
-        series_instance_uid=identity.uid("series"),
         series_number=SERIES_NUMBER,
-        sop_instance_uid=identity.uid("instance"),
         instance_number=1,
         series_description=f"{algorithm.name} report"[:64],
         is_complete=True,
         is_final=False,
         is_verified=False,
-        content_date=identity.created.date(),
-        content_time=identity.created.time(),
+        **identity.arguments(),
         **algorithm.equipment,
     )
-    complete(report, source.patient_study, identity)
-    save(report, path)
+    save(report, path, source.patient_study, identity)
     return report
 
 

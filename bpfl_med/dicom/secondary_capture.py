@@ -18,7 +18,7 @@ from pydicom.valuerep import DA, TM
 from skimage.segmentation import find_boundaries
 
 from bpfl_med.dicom.algorithm import Algorithm
-from bpfl_med.dicom.derived_object import complete, identify, name_body_part, save
+from bpfl_med.dicom.derived_object import identify, name_body_part, save
 from bpfl_med.dicom.grid import check_mask, check_scores
 from bpfl_med.dicom.series import DicomSeries
 from bpfl_med.dicom.source_images import PIXEL_HISTORY, read_source_images
@@ -81,13 +81,10 @@ def write_secondary_capture(
                 patient_orientation=_patient_orientation(series),
                 pixel_spacing=series.pixel_spacing,
                 transfer_syntax_uid=ExplicitVRLittleEndian,
-                series_instance_uid=identity.uid("series"),
                 series_number=SERIES_NUMBER,
-                sop_instance_uid=identity.uid(f"instance {index}"),
                 instance_number=index + 1,
                 series_description=f"{algorithm.name} colour overlay"[:64],
-                content_date=identity.created.date(),
-                content_time=identity.created.time(),
+                **identity.arguments(f"instance {index}"),
                 **algorithm.equipment,
             )
             capture.DateOfSecondaryCapture = DA(identity.created.date())
@@ -98,8 +95,7 @@ def write_secondary_capture(
                 if keyword in reference:
                     capture[keyword] = reference[keyword]
             name_body_part(capture, region)
-            complete(capture, source.patient_study, identity)
-            save(capture, unfinished / name)
+            save(capture, unfinished / name, source.patient_study, identity)
     return [folder / name for name in names]
 
 

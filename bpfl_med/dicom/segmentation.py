@@ -12,7 +12,7 @@ from highdicom.spatial import get_volume_positions
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 from bpfl_med.dicom.algorithm import Algorithm, check_text
-from bpfl_med.dicom.derived_object import complete, identify, save, tracking_identifiers
+from bpfl_med.dicom.derived_object import identify, save, tracking_identifiers
 from bpfl_med.dicom.grid import check_mask, check_scores
 from bpfl_med.dicom.series import DicomSeries
 from bpfl_med.dicom.source_images import plane_positions, read_source_images
@@ -107,21 +107,17 @@ def write_segmentation(
         segment_descriptions=[description],
         max_fractional_value=_LEVELS,
         transfer_syntax_uid=ExplicitVRLittleEndian if segmentation_type == "BINARY" else RLELossless,
-        series_instance_uid=identity.uid("series"),
         series_number=SERIES_NUMBER,
-        sop_instance_uid=identity.uid("instance"),
         instance_number=1,
         series_description=f"{algorithm.name} segmentation"[:64],
         content_label="ANOMALY",
         content_description="Anomalous regions found by an algorithm",
         content_creator_name="bpfl_med^",
-        content_date=identity.created.date(),
-        content_time=identity.created.time(),
+        **identity.arguments(),
         **algorithm.equipment,
     )
     if nothing and get_volume_positions(series.positions, series.orientation)[0] is None:
         # Of one frame, highdicom says that slices are 1 mm apart; here no one spacing is true.
         del segmentation.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SpacingBetweenSlices
-    complete(segmentation, source.patient_study, identity)
-    save(segmentation, path)
+    save(segmentation, path, source.patient_study, identity)
     return segmentation

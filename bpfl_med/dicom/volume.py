@@ -50,7 +50,7 @@ def read_volume(series: DicomSeries) -> SeriesVolume:
     The memory at any time is the volume and one file, as read and as decoded.
 
     Args:
-        series: a series as `select_series` gives it.
+        series: a series as `load_series` gives it.
 
     Raises:
         SeriesError: a file cannot be decoded or is another than when its header was read; the series holds no real

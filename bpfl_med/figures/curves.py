@@ -144,10 +144,10 @@ def reliability_picture(
     predicted, observed, counts = (bins[0, 0].numpy() for bins in calibration_binning(*pair, num_bins=_N_GROUPS))
     share = counts / counts.sum()
     distance = float(np.nansum(np.abs(predicted - observed) * share))
-    style = {"color": _COLOURS[5], "linewidth": 1.2}
+    style = {"color": BLUE, "linewidth": 1.2}
     reliability.plot([0, 1], [0, 1], color=GREY, linewidth=0.6, label="a probability")
     reliability.plot(predicted, observed, marker="o", label="observed", **style)
-    reliability.bar(predicted, share, width=0.05, color=_COLOURS[1], alpha=0.4, hatch="//", label="share of samples")
+    reliability.bar(predicted, share, width=0.05, color=ORANGE, alpha=0.4, hatch="//", label="share of samples")
     reliability.set(
         xlim=(-0.03, 1.03),
         ylim=(-0.03, 1.03),

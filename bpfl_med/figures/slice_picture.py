@@ -8,8 +8,8 @@ from PIL import Image
 from bpfl_med.data.scan_volume import ScanVolume
 from bpfl_med.figures.panels import Panel, map_panel, panels_picture, uncertainty_panel
 from bpfl_med.inferers import VolumePrediction
+from bpfl_med.intensity import grey_levels
 from bpfl_med.slice_source import describe_source
-from bpfl_med.transforms.intensity import Intensity
 
 
 def slice_picture(
@@ -34,7 +34,7 @@ def slice_picture(
         notice: a sentence that every picture must carry, or None.
     """
     plane = prediction.plane
-    grey = Intensity.grey(plane.pictures(volume.values)[index], prediction.ranges)
+    grey = grey_levels(plane.pictures(volume.values)[index], prediction.ranges)
     source = Image.fromarray(np.round(255 * grey).astype(np.uint8))
     panels = [
         Panel("scan", source),

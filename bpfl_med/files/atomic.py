@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 _DAY = 86400  # seconds
 
 
@@ -118,6 +120,12 @@ def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text, whole or not at all."""
     with replaced_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def write_picture(path: str | Path, picture: Image.Image) -> None:
+    """Write a picture in the format that the file's ending names, whole or not at all."""
+    with replaced_file(path) as partial:
+        picture.save(partial)
 
 
 def write_json(path: str | Path, content: Any) -> None:

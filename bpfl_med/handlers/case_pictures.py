@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from ignite.engine import Engine, Events
 
 from bpfl_med.files.atomic import replaced_folder
 from bpfl_med.handlers.evaluation import Evaluation
-from bpfl_med.handlers.overlay_pictures import PANEL_PIXELS, describe_label, overlay_picture
+from bpfl_med.handlers.overlay_pictures import describe_label, overlay_picture
 
 Row = Mapping[str, Any]
 
@@ -39,7 +40,6 @@ class CasePictures:
         n_cases: of each kind; 0 for no pictures.
         notice: a sentence that every picture must carry, or None.
         threshold: value of the map whose outline is drawn.
-        size: pixels of a panel's longer side.
     """
 
     def __init__(
@@ -50,14 +50,12 @@ class CasePictures:
         n_cases: int,
         notice: str | None,
         threshold: float,
-        size: int = PANEL_PIXELS,
     ) -> None:
         self.folder = Path(output_dir) / "cases"
         self.dataset = dataset
         self.n_cases = n_cases
         self.notice = notice
         self.threshold = threshold
-        self.size = size
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator, after the handler that makes the evaluation."""
@@ -81,7 +79,6 @@ class CasePictures:
                     title=f"{case.kind} {case.place}: {describe_label(item)}, {case.reason}",
                     threshold=self.threshold,
                     notice=self.notice,
-                    size=self.size,
                 )
                 picture.save(folder / f"{case.kind}_{case.place}_{case.row['index']:05d}.png")
 
@@ -99,7 +96,7 @@ def choose_cases(evaluation: Evaluation, n_cases: int) -> list[Case]:
     cases: list[Case] = []
     if margins or by_map:
         ranked = margins or by_map
-        reason = _describe_margin(evaluation) if margins else lambda row: f"pixel AP {row['pixel_ap']:.3f}"
+        reason = partial(_describe_margin, evaluation) if margins else lambda row: f"pixel AP {row['pixel_ap']:.3f}"
         cases += _first(ranked, n_cases, "best", reason)
         cases += _first([(row, -value) for row, value in ranked], n_cases, "worst", reason)
     elif not any("label" in row for row in evaluation.rows):
@@ -119,12 +116,9 @@ def _margin(row: Row, evaluation: Evaluation) -> float | None:
     return (row["anomaly_score"] - threshold) * (1 if row["label"] else -1)
 
 
-def _describe_margin(evaluation: Evaluation) -> Callable[[Row], str]:
-    def speak(row: Row) -> str:
-        threshold = evaluation.by_class[row["class_name"]]["image_threshold"]
-        return f"anomaly score {row['anomaly_score']:.3f}, its threshold {threshold:.3f}"
-
-    return speak
+def _describe_margin(evaluation: Evaluation, row: Row) -> str:
+    threshold = evaluation.by_class[row["class_name"]]["image_threshold"]
+    return f"anomaly score {row['anomaly_score']:.3f}, its threshold {threshold:.3f}"
 
 
 def _first(ranked: Sequence[tuple[Row, float]], n_cases: int, kind: str, reason: Callable[[Row], str]) -> list[Case]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import ignite.distributed as idist
@@ -78,10 +79,8 @@ class ConfidenceIntervals:
             with host_group() as group:
                 cuts = {name: pixels.cuts(_N_BINS) for name, pixels in self.evaluation.pixels.items()}
                 mine = self._histograms(from_first(cuts, group))
-                if idist.get_rank() == 0:
-                    for class_name, index, histogram in mine:
-                        histograms[class_name][index] = histogram
-                for class_name, index, histogram in to_first(mine, group):
+                own = mine if idist.get_rank() == 0 else ()
+                for class_name, index, histogram in chain(own, to_first(mine, group)):
                     histograms[class_name][index] = histogram
         if idist.get_rank() == 0:
             evaluation.intervals = self._intervals(evaluation, histograms)

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import ignite.distributed as idist
 from ignite.engine import Engine, Events
-from PIL import Image
 
 from bpfl_med.figures.curves import ScoreGroup, curves_picture, histograms_picture
-from bpfl_med.files.atomic import replaced_file
+from bpfl_med.files.atomic import write_picture
 from bpfl_med.handlers.anomaly_evaluation import AnomalyEvaluation
 from bpfl_med.handlers.evaluation import Evaluation
 from bpfl_med.metrics import OperatingPoints, image_operating_points
@@ -45,12 +44,14 @@ class EvaluationFigures:
         if idist.get_rank() != 0:
             return
         evaluation: Evaluation = engine.state.evaluation
+        title, notice = self.dataset_name, self.notice
         curves = {level: points for level, points in self._curves(evaluation).items() if points}
-        if not curves:
-            (self.output_dir / "curves.png").unlink(missing_ok=True)  # of an earlier run, whose report is replaced
+        if curves:
+            write_picture(self.output_dir / "curves.png", curves_picture(curves, title=title, footer=notice))
         else:
-            self._write("curves.png", curves_picture(curves, title=self.dataset_name, footer=self.notice))
-        self._write("scores.png", histograms_picture(_groups(evaluation), title=self.dataset_name, footer=self.notice))
+            (self.output_dir / "curves.png").unlink(missing_ok=True)  # of an earlier run, whose report is replaced
+        scores = histograms_picture(_groups(evaluation), title=title, footer=notice)
+        write_picture(self.output_dir / "scores.png", scores)
 
     def _curves(self, evaluation: Evaluation) -> dict[str, dict[str, OperatingPoints]]:
         curves: dict[str, dict[str, OperatingPoints]] = {"images": {}, "pixels": {}}
@@ -66,10 +67,6 @@ class EvaluationFigures:
                 if points is not None:
                     curves[level][class_name] = points
         return curves
-
-    def _write(self, name: str, picture: Image.Image) -> None:
-        with replaced_file(self.output_dir / name) as partial:
-            picture.save(partial)
 
 
 def _groups(evaluation: Evaluation) -> dict[str, ScoreGroup]:

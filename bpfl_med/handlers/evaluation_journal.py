@@ -12,6 +12,7 @@ from typing import Any
 import ignite.distributed as idist
 import numpy as np
 from ignite.engine import Engine, Events
+from torch.utils.data import BatchSampler
 
 from bpfl_med.files.atomic import replaced_file, write_json
 from bpfl_med.handlers.anomaly_evaluation import AnomalyEvaluation, ImageRecord, Pixels
@@ -57,13 +58,11 @@ class EvaluationJournal:
         described = {**settings, "batch_size": batch_size, "versions": package_versions(*EVALUATION_PACKAGES)}
         self.settings = json.loads(json.dumps(described))
         self.batch_size = batch_size
-        first_ones = range(0, n_images, batch_size)
-        batches = [list(range(first, min(first + batch_size, n_images))) for first in first_ones]
-        own = range(idist.get_rank(), len(batches), idist.get_world_size())
+        batches = list(BatchSampler(range(n_images), batch_size, drop_last=False))
         _refuse_other_settings(self.folder, self.settings)
-        self._own = own
-        self._done = [number for number in own if self._file(number).exists()]
-        self.remaining = [batches[number] for number in own if number not in set(self._done)]
+        self._own = range(idist.get_rank(), len(batches), idist.get_world_size())
+        self._done = [number for number in self._own if self._file(number).exists()]
+        self.remaining = [batches[number] for number in self._own if number not in set(self._done)]
         """This process's batches that are not done, each a list of places in the data set."""
 
     def attach(self, engine: Engine) -> None:

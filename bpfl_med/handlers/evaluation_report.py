@@ -87,7 +87,7 @@ class EvaluationReport:
         except (FileNotFoundError, ValueError):
             return None
         then = {key: written.get(key) for key in self.description}
-        return different_settings(json.loads(json.dumps(self.description)), then)
+        return different_settings(self.description, then)
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator, after the handler that makes the evaluation."""
@@ -113,7 +113,6 @@ class EvaluationReport:
         if idist.get_rank() != 0:
             return
         evaluation: Evaluation = engine.state.evaluation
-        n_images = len(evaluation.rows)
         report = {
             "notice": self.notice,
             "metrics": {"mean": evaluation.mean, "classes": evaluation.by_class},
@@ -137,9 +136,10 @@ class EvaluationReport:
         else:
             (self.output_dir / "metrics.csv").unlink(missing_ok=True)  # of an earlier run, whose report is replaced
         write_text(self.output_dir / "images.csv", csv_text(evaluation.rows, self.notice))
-        logger.info("%s", self._summary(evaluation, n_images))
+        logger.info("%s", self._summary(evaluation))
 
-    def _summary(self, evaluation: Evaluation, n_images: int) -> str:
+    def _summary(self, evaluation: Evaluation) -> str:
+        n_images = len(evaluation.rows)
         lines = [f"{self.dataset_name}: {n_images} images in {self.seconds:.1f} s, {self.n_skipped} left out"]
         lines += [
             f"  {name:20s} " + ("not defined" if value is None else f"{value:.4f}")

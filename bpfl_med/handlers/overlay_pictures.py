@@ -15,10 +15,9 @@ from PIL import Image
 
 from bpfl_med.data.picture import open_picture
 from bpfl_med.figures.panels import Panel, map_panel, panels_picture, uncertainty_panel
-from bpfl_med.files.atomic import replaced_file
+from bpfl_med.files.atomic import write_picture
 
-PANEL_PIXELS = 320
-"""Of a panel's longer side, unless told otherwise."""
+_PANEL_PIXELS = 320  # of a panel's longer side
 
 
 class OverlayPictures:
@@ -32,24 +31,15 @@ class OverlayPictures:
         n_pictures: at most so many pictures; 0 for none.
         notice: a sentence that every picture must carry, or None.
         threshold: value of the map whose outline is drawn.
-        size: pixels of a panel's longer side.
     """
 
     def __init__(
-        self,
-        output_dir: str | Path,
-        *,
-        n_images: int,
-        n_pictures: int,
-        notice: str | None,
-        threshold: float,
-        size: int = PANEL_PIXELS,
+        self, output_dir: str | Path, *, n_images: int, n_pictures: int, notice: str | None, threshold: float
     ) -> None:
         self.folder = Path(output_dir) / "overlays"
         self.drawn = range(0, n_images, max(1, math.ceil(n_images / n_pictures))) if n_pictures else range(0)
         self.notice = notice
         self.threshold = threshold
-        self.size = size
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator whose batch and output are decollated, and whose items have an `index`."""
@@ -60,8 +50,10 @@ class OverlayPictures:
         for item, output in zip(engine.state.batch, engine.state.output, strict=True):
             index = int(item["index"])
             if index in self.drawn:
-                with replaced_file(self.folder / f"{index:05d}.png") as partial:
-                    self._picture(item, output["pred"]).save(partial)
+                picture = overlay_picture(
+                    item, output["pred"], title=describe_label(item), threshold=self.threshold, notice=self.notice
+                )
+                write_picture(self.folder / f"{index:05d}.png", picture)
 
     def _remove_others(self, engine: Engine) -> None:
         if idist.get_rank() != 0:
@@ -71,16 +63,6 @@ class OverlayPictures:
             if picture.name not in own:
                 picture.unlink(missing_ok=True)
 
-    def _picture(self, item: Mapping[str, Any], prediction: Mapping[str, torch.Tensor]) -> Image.Image:
-        return overlay_picture(
-            item,
-            prediction,
-            title=describe_label(item),
-            threshold=self.threshold,
-            notice=self.notice,
-            size=self.size,
-        )
-
 
 def overlay_picture(
     item: Mapping[str, Any],
@@ -89,7 +71,6 @@ def overlay_picture(
     title: str,
     threshold: float,
     notice: str | None,
-    size: int,
 ) -> Image.Image:
     """Draw one image, its anomaly map and its uncertainty side by side, with the outline of its mask.
 
@@ -99,10 +80,9 @@ def overlay_picture(
         title: above the panels, and above a line with the picture's file name, as in `images.csv`, and its own scores.
         threshold: value of the map whose outline is drawn.
         notice: a sentence below, or None.
-        size: pixels of a panel's longer side.
     """
     picture = open_picture(item["image_path"], "RGB")
-    picture.thumbnail((size, size), Image.Resampling.BICUBIC)
+    picture.thumbnail((_PANEL_PIXELS, _PANEL_PIXELS), Image.Resampling.BICUBIC)
     anomaly_map = _on_picture(prediction["anomaly_map"], picture)
     uncertainty = _on_picture(prediction["uncertainty"], picture)
     mask = None if item.get("mask") is None else _on_picture(item["mask"], picture) >= 0.5

@@ -102,7 +102,7 @@ class ScanResultSaver:
             record = json.loads(path.read_text())
         except (OSError, ValueError):
             return ""
-        now = json.loads(json.dumps(self._shared()))
+        now = self._shared()
         then = {part: {k: v for k, v in record.get(part, {}).items() if k not in _OF_ONE_RUN} for part in now}
         return different_settings(now, then)
 

@@ -14,9 +14,9 @@ from bpfl_med.dicom.secondary_capture import write_secondary_capture
 from bpfl_med.dicom.segmentation import SegmentationType, write_segmentation
 from bpfl_med.dicom.terms import ANATOMIC_REGIONS
 from bpfl_med.figures.slice_picture import slice_picture
-from bpfl_med.files.atomic import replaced_file
+from bpfl_med.files.atomic import write_picture
 from bpfl_med.handlers.scan_result import MIN_DISTANCE, ScanResult
-from bpfl_med.transforms.intensity import Intensity
+from bpfl_med.intensity import grey_levels
 
 _GAP = 24  # pixels between the rows of a contact sheet
 
@@ -99,7 +99,7 @@ class DicomSecondaryCapture:
         """Write the files of one scan."""
         if result.volume.series is None:
             return
-        grey = Intensity.grey(result.volume.values, result.prediction.ranges)
+        grey = grey_levels(result.volume.values, result.prediction.ranges)
         write_secondary_capture(
             folder / "overlay_dicom",
             _as_frames(grey),
@@ -166,8 +166,7 @@ class ContactSheet:
         for row in rows:
             sheet.paste(row, (0, top))
             top += row.height + _GAP
-        with replaced_file(folder / "contact_sheet.png") as partial:
-            sheet.save(partial)
+        write_picture(folder / "contact_sheet.png", sheet)
 
 
 def _label(result: ScanResult, what: str) -> str:

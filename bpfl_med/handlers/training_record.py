@@ -12,9 +12,9 @@ import ignite.distributed as idist
 from ignite.engine import Engine, Events
 from ignite.handlers import ProgressBar
 
-from bpfl_med.files.atomic import replaced_file, write_text
+from bpfl_med.figures.training_curves import training_curves
+from bpfl_med.files.atomic import write_picture, write_text
 from bpfl_med.files.csv_text import csv_text
-from bpfl_med.training.training_curves import training_curves
 
 logger = logging.getLogger(__name__)
 
@@ -73,8 +73,7 @@ class TrainingRecord:
         if idist.get_rank() != 0:
             return
         write_text(self.output_dir / "training.csv", csv_text(self.rows))
-        with replaced_file(self.output_dir / "training.png") as partial:
-            training_curves(self.rows).save(partial)
+        write_picture(self.output_dir / "training.png", training_curves(self.rows))
         logger.info(
             "Epoch %d, stage %d, %.1f s: %s",
             row["epoch"],

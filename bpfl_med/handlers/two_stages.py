@@ -16,6 +16,8 @@ from bpfl_med.training.parameter_groups import stage_2_parameters
 
 logger = logging.getLogger(__name__)
 
+_STATE = ("best_score", "best_weights", "n_worse", "is_over")
+
 
 class TwoStages:
     """Train stage 1 until the validation stops improving, take its best weights, and train stage 2 likewise.
@@ -68,19 +70,12 @@ class TwoStages:
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed training needs."""
-        return {
-            "best_score": self.best_score,
-            "best_weights": self.best_weights,
-            "n_worse": self.n_worse,
-            "is_over": self.is_over,
-        }
+        return {name: getattr(self, name) for name in _STATE}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where a training stopped."""
-        self.best_score = state["best_score"]
-        self.best_weights = state["best_weights"]
-        self.n_worse = state["n_worse"]
-        self.is_over = state["is_over"]
+        for name in _STATE:
+            setattr(self, name, state[name])
 
     def _start(self, engine: Engine) -> None:
         self.network.stage = 1

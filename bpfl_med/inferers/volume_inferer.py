@@ -15,10 +15,10 @@ from tqdm import tqdm
 from bpfl_med.data.scan_volume import ScanVolume
 from bpfl_med.data.scans import ScanError
 from bpfl_med.inferers.volume_prediction import VolumePrediction, slice_row
+from bpfl_med.intensity import Intensity, grey_channels
 from bpfl_med.networks import BayesPFL, Prediction, ScoringNetwork
 from bpfl_med.networks.clip_normalization import clip_normalize
 from bpfl_med.slice_plane import Plane, SlicePlane, evenly_chosen
-from bpfl_med.transforms.intensity import Intensity
 
 
 class VolumeInferer(Inferer):
@@ -123,7 +123,7 @@ class VolumeInferer(Inferer):
     def _channels(self, pictures: np.ndarray, indices: Sequence[int], ranges: np.ndarray) -> torch.Tensor:
         """Give grey levels [n, 3, H, W] of chosen slices."""
         slices = torch.from_numpy(np.ascontiguousarray(pictures[indices])).to(self.device)
-        return self.intensity.render(slices, ranges)
+        return grey_channels(slices, ranges)
 
     def _scorer(
         self, pictures: np.ndarray, ranges: np.ndarray, network: ScoringNetwork, class_name: str

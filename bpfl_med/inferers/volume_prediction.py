@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ class VolumePrediction:
     plane: SlicePlane
     slices: list[dict[str, Any]]
     ranges: np.ndarray
-    seconds: float = field(default=0.0)
+    seconds: float = 0.0
 
     @property
     def volume_score(self) -> float:

@@ -1,7 +1,6 @@
 """Pixel-level metrics, exact and streaming."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -42,35 +41,22 @@ class PixelMetrics:
         fpr_limit: where the integral of AUPRO ends, in (0, 1].
         memory_limit: bytes that this object may hold, in `update` (besides copies of the batch at hand) and in
             `compute`; taken only as images come. Scores beyond it go to disk: 4 bytes a normal pixel, 8 an abnormal
-            one. 512 MiB suffice for 2e10 pixels, and twice as much for 2.8 times as many.
-        directory: where they go, a folder on a real disk; None is the system's temporary folder. The files are deleted
-            with the object.
+            one. 512 MiB suffice for 2e10 pixels, and twice as much for 2.8 times as many. The disk is that of the
+            system's temporary folder (`TMPDIR`), and the files are deleted with the object.
 
     Raises:
         ValueError: `fpr_limit` is outside (0, 1], or `memory_limit` is below 1 MiB.
     """
 
-    def __init__(
-        self,
-        *,
-        fpr_limit: float = AUPRO_FPR_LIMIT,
-        memory_limit: int = MEMORY_LIMIT,
-        directory: str | Path | None = None,
-    ) -> None:
+    def __init__(self, *, fpr_limit: float = AUPRO_FPR_LIMIT, memory_limit: int = MEMORY_LIMIT) -> None:
         if not 0 < fpr_limit <= 1:
             raise ValueError(f"The FPR limit of AUPRO must lie in (0, 1], got {fpr_limit}")
         if memory_limit < 2**20:
             raise ValueError(f"The memory limit must be at least 1 MiB (1048576 bytes), got {memory_limit}")
         self.fpr_limit = fpr_limit
-        self._normal = SortedRuns(np.uint32, memory_limit // 2 // 4, directory)
-        self._abnormal = SortedRuns(np.uint64, memory_limit // 4 // 8, directory)
+        self._normal = SortedRuns(np.uint32, memory_limit // 2 // 4)
+        self._abnormal = SortedRuns(np.uint64, memory_limit // 4 // 8)
         self._block_size = memory_limit // 4 // _BYTES_PER_BLOCK_ENTRY
-        self._n_regions = 0
-
-    def reset(self) -> None:
-        """Forget all images."""
-        self._normal.clear()
-        self._abnormal.clear()
         self._n_regions = 0
 
     def update(self, maps: ArrayLike | torch.Tensor, masks: ArrayLike | torch.Tensor) -> None:
@@ -98,20 +84,6 @@ class PixelMetrics:
             if n_regions:
                 self._abnormal.extend(image_keys[mask].astype(np.uint64) << _AREA_BITS | areas.astype(np.uint64))
                 self._n_regions += n_regions
-
-    def merge(self, other: "PixelMetrics") -> None:
-        """Add all images of another object, which stays as it is.
-
-        Raises:
-            ValueError: the other object is this one.
-        """
-        if other is self:
-            raise ValueError("A PixelMetrics object cannot be merged with itself: its images would count twice")
-        for run in other._normal.runs():
-            self._normal.extend(run)
-        for run in other._abnormal.runs():
-            self._abnormal.extend(run)
-        self._n_regions += other._n_regions
 
     def state(self) -> dict[str, NDArray]:
         """Give all that was counted as plain arrays, to be sent to another process and added there by `merge_state`.

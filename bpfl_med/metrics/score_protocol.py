@@ -7,7 +7,7 @@ from torch import Tensor
 ScoreProtocol = Literal["paper", "released", "text", "image"]
 
 
-def top_k_mean(maps: Tensor, k: int = 2000) -> Tensor:
+def top_k_mean(maps: Tensor, k: int) -> Tensor:
     """Mean of the k largest pixels of each map, before any smoothing.
 
     Args:

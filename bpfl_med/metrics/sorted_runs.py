@@ -22,18 +22,13 @@ class SortedRuns:
 
     Args:
         dtype: unsigned integer type of the values.
-        capacity: number of values that the buffer holds; disk is touched only beyond it.
-        directory: where runs are written; None is the system's temporary folder. The files live as long as the object.
+        capacity: number of values that the buffer holds; disk is touched only beyond it: runs lie in the system's
+            temporary folder as long as the object lives.
     """
 
-    def __init__(self, dtype: type[np.unsignedinteger], capacity: int, directory: str | Path | None = None) -> None:
+    def __init__(self, dtype: type[np.unsignedinteger], capacity: int) -> None:
         self.dtype = np.dtype(dtype)
         self.capacity = capacity
-        self._directory = directory
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget all values and delete the runs."""
         self._buffer = np.empty(0, self.dtype)
         self._n_buffered = 0
         self._is_sorted = True
@@ -96,9 +91,7 @@ class SortedRuns:
 
     def _spill(self) -> None:
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(
-                prefix="sorted_runs_", dir=self._directory, ignore_cleanup_errors=True
-            )
+            self._folder = tempfile.TemporaryDirectory(prefix="sorted_runs_", ignore_cleanup_errors=True)
         path = Path(self._folder.name) / f"{len(self._paths)}.bin"
         self._sorted_buffer().tofile(path)
         self._paths.append(path)

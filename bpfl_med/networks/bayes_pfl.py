@@ -230,8 +230,8 @@ class BayesPFL(ScoringNetwork):
         Raises:
             ValueError: if image or noise have another shape, or the names are not one per image, empty or too long.
         """
-        self._check_call(len(image), class_names, noise)
-        return self._predict_features(self.encode_image(image), class_names, noise)
+        self._check_call(len(image), class_names, noise)  # before the tower's work
+        return self.predict_features(self.encode_image(image), class_names, noise=noise)
 
     @torch.no_grad()
     def predict_features(
@@ -239,11 +239,6 @@ class BayesPFL(ScoringNetwork):
     ) -> Prediction:
         """Score images of which :meth:`encode_image` has given the features; otherwise as :meth:`predict`."""
         self._check_call(len(features.global_feature), class_names, noise)
-        return self._predict_features(features, class_names, noise)
-
-    def _predict_features(
-        self, features: ImageFeatures, class_names: Sequence[str], noise: PromptNoise | None
-    ) -> Prediction:
         text, _ = self.encode_text(features.global_feature, class_names, noise or self.noise)
         return self.decode(features, text)
 

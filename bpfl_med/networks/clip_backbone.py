@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from open_clip.model import CLIP
-from open_clip.transformer import QuickGELU, ResidualAttentionBlock
+from open_clip.transformer import QuickGELU, ResidualAttentionBlock, VisionTransformer
 from torch import nn
 
 from bpfl_med.machine.process_memory import LARGEST_KEPT
@@ -303,14 +303,13 @@ def _branching_causal_mask(n_prefix: int, n_endings: int, n_ending: int, device:
 
 
 def _check_architecture(clip: CLIP, name: str) -> None:
-    visual = getattr(clip, "visual", None)
-    blocks = getattr(getattr(visual, "transformer", None), "resblocks", None)
-    text_blocks = getattr(getattr(clip, "transformer", None), "resblocks", None)
-    if visual is None or blocks is None or text_blocks is None or type(clip) is not CLIP:
+    if type(clip) is not CLIP or not isinstance(clip.visual, VisionTransformer):
         raise ValueError(
             f"{name} is no CLIP with two plain transformers; use ViT-B-16, ViT-B-32, ViT-L-14 or ViT-L-14-336"
         )
-    if any(type(block) is not ResidualAttentionBlock for block in (*blocks, *text_blocks)):
+    visual = clip.visual
+    blocks = (*visual.transformer.resblocks, *clip.transformer.resblocks)
+    if any(type(block) is not ResidualAttentionBlock for block in blocks):
         raise ValueError(f"{name} has transformer blocks of another kind than CLIP's; use a plain ViT of CLIP")
     if visual.attn_pool is not None or visual.pool_type != "tok" or visual.final_ln_after_pool:
         raise ValueError(f"{name} does not end in a class token, which the image-specific prompts need")

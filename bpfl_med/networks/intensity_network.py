@@ -10,7 +10,7 @@ import torch
 
 from bpfl_med.networks.class_names import tokenize_class_names
 from bpfl_med.networks.clip_normalization import CLIP_MEAN, CLIP_STD
-from bpfl_med.networks.scoring_network import ANY_OBJECT, Prediction, ScoringNetwork, check_one_name_per_image
+from bpfl_med.networks.scoring_network import Prediction, ScoringNetwork, check_one_name_per_image
 
 
 class IntensityNetwork(ScoringNetwork):
@@ -22,9 +22,6 @@ class IntensityNetwork(ScoringNetwork):
     Args:
         class_name: what images are said to show; it changes nothing.
     """
-
-    def __init__(self, class_name: str = ANY_OBJECT) -> None:
-        super().__init__(class_name)
 
     @property
     def image_size(self) -> int | None:

@@ -30,7 +30,7 @@ class PatchPooling(nn.Module):
         hidden_width: int,
         embed_dim: int,
         *,
-        pooling: Literal["attention", "average"] = "attention",
+        pooling: Literal["attention", "average"],
     ) -> None:
         super().__init__()
         if pooling not in ("attention", "average"):

@@ -27,7 +27,7 @@ class ResidualCrossAttention(nn.Module):
         attend: whether the text attends at all; off for the ablation, where T' = T and only the projection acts.
     """
 
-    def __init__(self, n_layers: int, vision_width: int, embed_dim: int, *, attend: bool = True) -> None:
+    def __init__(self, n_layers: int, vision_width: int, embed_dim: int, *, attend: bool) -> None:
         super().__init__()
         self.n_heads = 4
         self.patch_projection = nn.Parameter(0.02 * torch.randn(n_layers, embed_dim, vision_width))

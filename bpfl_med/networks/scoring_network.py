@@ -41,7 +41,7 @@ class ScoringNetwork(nn.Module, ABC):
         threshold: value of the anomaly map from which on a pixel is called abnormal, if one was chosen.
     """
 
-    def __init__(self, class_name: str) -> None:
+    def __init__(self, class_name: str = ANY_OBJECT) -> None:
         super().__init__()
         self.class_name = class_name
         self.threshold: float | None = None

@@ -32,13 +32,7 @@ class TextScore(nn.Module):
         ValueError: if `image_parts` is empty or names another part.
     """
 
-    def __init__(
-        self,
-        embed_dim: int,
-        patch_pooling: PatchPooling,
-        *,
-        image_parts: Collection[ImagePart] = ("x_cls", "x_patch"),
-    ) -> None:
+    def __init__(self, embed_dim: int, patch_pooling: PatchPooling, *, image_parts: Collection[ImagePart]) -> None:
         super().__init__()
         if not image_parts or not set(image_parts) <= {"x_cls", "x_patch"}:
             raise ValueError(f"The image side of the score is made of 'x_cls' and 'x_patch', got {list(image_parts)}")

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from bpfl_med.figures.rendering import figure_picture
 from bpfl_med.figures.style import VERMILION
-from bpfl_med.files.atomic import replaced_file
+from bpfl_med.files.atomic import write_picture
 from bpfl_med.speed.sweeps import Row
 
 _LABELS = {
@@ -36,8 +36,7 @@ def draw_sweeps(sweeps: Mapping[str, Sequence[Row]], path: Path) -> None:
     panels = figure.subplots(1, len(sweeps), squeeze=False)[0]
     for panel, (title, rows) in zip(panels, sweeps.items(), strict=True):
         _draw(panel, title, rows)
-    with replaced_file(path) as partial:
-        figure_picture(figure).save(partial)
+    write_picture(path, figure_picture(figure))
 
 
 def _draw(panel: Axes, title: str, rows: Sequence[Row]) -> None:

@@ -124,13 +124,9 @@ def sweeps_text(record: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
 
 
 def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.3g}" if isinstance(value, float) and abs(value) < 1000 else _rounded(value)
-
-
-def _rounded(value: object) -> str:
-    return f"{value:.0f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return "" if value is None else str(value)
 
 
 def _aligned(line: Sequence[str], widths: Sequence[int]) -> list[str]:

@@ -17,12 +17,12 @@ from PIL import Image
 
 from bpfl_med.data import Scan, ScanVolume
 from bpfl_med.inferers import VolumeInferer
+from bpfl_med.intensity import WindowIntensity
 from bpfl_med.networks import BayesPFL, ImageFeatures
 from bpfl_med.speed.bundle_run import bundle_run
 from bpfl_med.speed.peak_memory import peak_memory_mib
 from bpfl_med.speed.stages import StageSeconds, behind_the_tower
 from bpfl_med.speed.workload import DEMO, networks, random_backbone, random_pictures
-from bpfl_med.transforms.intensity import WindowIntensity
 
 Row = dict[str, float]
 

@@ -14,9 +14,9 @@ import numpy as np
 from bpfl_med.data import ScanVolume, find_scans, load_scan
 from bpfl_med.demo.dicom_head import Head, ct_slices, plane_of, set_pixels
 from bpfl_med.inferers import VolumeInferer, VolumePrediction
+from bpfl_med.intensity import WindowIntensity
 from bpfl_med.networks import BayesPFL, IntensityNetwork
 from bpfl_med.speed.bundle_run import bundle_run
-from bpfl_med.transforms.intensity import WindowIntensity
 
 _SPACING = 0.8  # mm between slices, so that even the outermost of 155 cut the head
 _NOISE = 12.0  # HU, standard deviation
@@ -37,19 +37,18 @@ class InstantNetwork(IntensityNetwork):
         return self._image_size
 
 
-def write_large_ct(folder: Path, *, side: int, n_slices: int, seed: int = 0) -> None:
+def write_large_ct(folder: Path, *, side: int, n_slices: int) -> None:
     """Write a noisy head CT of `side` x `side` pixels as a DICOM series.
 
     Args:
         folder: where the files go; made if absent.
         side: rows and columns.
         n_slices: files.
-        seed: of lesion and noise.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     heights = _SPACING * (np.arange(n_slices) - (n_slices - 1) / 2)
-    for dataset in ct_slices(Head.from_seed(seed), *plane_of("axial"), heights.tolist(), uid_seed=f"large {seed}"):
+    for dataset in ct_slices(Head.from_seed(0), *plane_of("axial"), heights.tolist(), uid_seed="large 0"):
         small = dataset.pixel_array.astype(np.float32)
         rows, columns = (np.arange(side) * n // side for n in small.shape)
         noise = generator.normal(0, _NOISE, (side, side)).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,13 +13,13 @@ def different_settings(now: Mapping[str, Any], then: Mapping[str, Any]) -> str:
     """Say of the first settings that differ what they were and are, such as "network.seed was 1, is now 2".
 
     Args:
-        now: settings of this run, in dicts that may be nested, as JSON gives them back.
-        then: those of the earlier run.
+        now: settings of this run, in dicts that may be nested; values that JSON can hold.
+        then: those of the earlier run, as JSON gives them back.
 
     Returns:
         Differences with "; " between them; an empty text if there is none.
     """
-    new, old = _leaves(now), _leaves(then)
+    new, old = _leaves(json.loads(json.dumps(now))), _leaves(then)
     keys = [key for key in sorted(new.keys() | old.keys()) if new.get(key) != old.get(key)]
     told = [f"{key} was {old.get(key)!r}, is now {new.get(key)!r}" for key in keys[:_SHOWN]]
     return "; ".join([*told, f"and {len(keys) - _SHOWN} more"] if len(keys) > _SHOWN else told)

@@ -27,7 +27,7 @@ def refuse_unused_settings() -> None:
         refuse_unused(workflow.parser.get(), Path(workflow.config_root_path), known=of_workflow)
 
 
-def refuse_unused(config: Mapping[str, Any], bundle_configs: Path, *, known: Set[str] = frozenset()) -> None:
+def refuse_unused(config: Mapping[str, Any], bundle_configs: Path, *, known: Set[str]) -> None:
     """Raise if a config sets an id to which nothing in it refers.
 
     Args:

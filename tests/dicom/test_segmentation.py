@@ -17,6 +17,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
+from reading import select_series
 from result_phantoms import (
     ALGORITHM,
     CREATED,
@@ -33,7 +34,7 @@ from result_phantoms import (
     tool,
 )
 
-from bpfl_med.dicom import DicomSeries, SeriesError, find_series, load_series, select_series
+from bpfl_med.dicom import DicomSeries, SeriesError, find_series, load_series
 from bpfl_med.dicom.algorithm import Algorithm
 from bpfl_med.dicom.derived_object import tracking_identifiers
 from bpfl_med.dicom.segmentation import write_segmentation

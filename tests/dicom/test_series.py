@@ -13,10 +13,11 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
+from reading import select_series
 
 from bpfl_med.demo.dicom_head import PATIENT_ID, PATIENT_NAME
 from bpfl_med.demo.dicom_phantoms import write_series
-from bpfl_med.dicom import DicomSeries, SeriesError, find_series, load_series, read_volume, select_series
+from bpfl_med.dicom import DicomSeries, SeriesError, find_series, load_series, read_volume
 from bpfl_med.dicom.frames import frames_of, is_image
 
 TRUE_ORDER = [

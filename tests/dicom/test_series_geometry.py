@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pydicom
 import pytest
+from reading import select_series
 
 from bpfl_med.demo.dicom_phantoms import TILT, write_series
-from bpfl_med.dicom import SeriesError, select_series
+from bpfl_med.dicom import SeriesError
 from bpfl_med.dicom.geometry import is_even, missing_after, normal_of, same_position, stack_slices, tilt_and_shifted
 
 AXIAL = np.array([1.0, 0, 0, 0, 1.0, 0])

@@ -7,9 +7,10 @@ import hashlib
 import numpy as np
 import pydicom
 import pytest
+from reading import select_series
 
 from bpfl_med.demo.dicom_phantoms import write_series
-from bpfl_med.dicom import SeriesError, read_volume, select_series
+from bpfl_med.dicom import SeriesError, read_volume
 
 
 @pytest.fixture(scope="module")

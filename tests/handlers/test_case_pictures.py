@@ -68,13 +68,14 @@ def test_they_are_drawn_with_their_scores(evaluate, network, items, tmp_path, mo
         return Image.new("L", (4, 4))
 
     monkeypatch.setattr(overlay_pictures, "panels_picture", draw)
+    monkeypatch.setattr(overlay_pictures, "_PANEL_PIXELS", 48)  # the map's own, so that nothing is resized
     evaluation = AnomalyEvaluation(protocol="paper", metrics=["image", "pixel"], top_k=20, smoothing_sigma=0)
     described = {"dataset_name": "phantoms", "network": network.provenance, "settings": evaluation.settings}
     report = EvaluationReport(tmp_path, items=items, skipped=[], **described)
     (tmp_path / "cases").mkdir()
     (tmp_path / "cases/left_over.png").touch()
     keep: list = []
-    cases = CasePictures(tmp_path, dataset=keep, n_cases=2, threshold=0.5, notice=network.notice, size=48)
+    cases = CasePictures(tmp_path, dataset=keep, n_cases=2, threshold=0.5, notice=network.notice)
     evaluator = evaluate(network, items, [evaluation, report])
     keep.extend(evaluator.data_loader.dataset)
     cases.attach(evaluator)

@@ -16,7 +16,7 @@ def test_pictures_are_spread_evenly(evaluate, network, items, tmp_path, n_pictur
     (tmp_path / "overlays").mkdir()
     for number in (1, 7):
         (tmp_path / f"overlays/{number:05d}.png").touch()  # of an earlier run
-    handler = OverlayPictures(tmp_path, n_images=6, n_pictures=n_pictures, threshold=0.5, notice=None, size=32)
+    handler = OverlayPictures(tmp_path, n_images=6, n_pictures=n_pictures, threshold=0.5, notice=None)
     evaluate(network, items[:6], [handler])
     names = sorted(path.name for path in tmp_path.glob("overlays/*"))
     assert names == [f"{number:05d}.png" for number in expected]
@@ -47,9 +47,10 @@ def test_a_trained_network_has_no_footer(evaluate, trained_network, items, tmp_p
     assert [call["footer"] for call in drawn] == [None]
 
 
-def test_mask_and_map_lie_on_the_picture(evaluate, network, items, tmp_path, drawn):
+def test_mask_and_map_lie_on_the_picture(evaluate, network, items, tmp_path, drawn, monkeypatch):
+    monkeypatch.setattr(overlay_pictures, "_PANEL_PIXELS", 48)  # the map's own, so that nothing is resized
     abnormal = [item for item in items if item["label"]][:1]
-    handler = OverlayPictures(tmp_path, n_images=1, n_pictures=1, threshold=0.5, notice=None, size=48)
+    handler = OverlayPictures(tmp_path, n_images=1, n_pictures=1, threshold=0.5, notice=None)
     evaluator = evaluate(network, abnormal, [handler])
     image, anomaly_map, uncertainty = drawn[0]["panels"]
     name = Path(abnormal[0]["image"]).name
@@ -65,18 +66,18 @@ def test_mask_and_map_lie_on_the_picture(evaluate, network, items, tmp_path, dra
 
 
 def test_an_oblong_picture_keeps_its_shape(evaluate, network, items, tmp_path, drawn):
-    Image.new("L", (90, 30)).save(tmp_path / "a.png")
-    handler = OverlayPictures(tmp_path, n_images=1, n_pictures=1, threshold=0.5, notice=None, size=60)
+    Image.new("L", (480, 160)).save(tmp_path / "a.png")
+    handler = OverlayPictures(tmp_path, n_images=1, n_pictures=1, threshold=0.5, notice=None)
     evaluate(network, [{"image": str(tmp_path / "a.png"), "class_name": "spine"}], [handler])
     image, anomaly_map, _ = drawn[0]["panels"]
-    assert image.image.size == (60, 20)
-    assert anomaly_map.overlay.shape == (20, 60)
+    assert image.image.size == (320, 107)
+    assert anomaly_map.overlay.shape == (107, 320)
     assert image.true_outline is None
     assert drawn[0]["title"].startswith("spine\na.png: text score")
 
 
 def test_a_second_run_draws_the_same_pictures(evaluate, network, items, tmp_path):
-    handler = OverlayPictures(tmp_path, n_images=3, n_pictures=3, threshold=0.5, notice=None, size=32)
+    handler = OverlayPictures(tmp_path, n_images=3, n_pictures=3, threshold=0.5, notice=None)
     evaluate(network, items[:3], [handler], n_runs=2)
     assert len(list(tmp_path.glob("overlays/*"))) == 3
 

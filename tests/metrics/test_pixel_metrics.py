@@ -106,15 +106,6 @@ def test_takes_batches_tensors_and_half_precision():
     assert metrics.compute() == expected
 
 
-def test_reset_forgets():
-    maps, masks = random_images(3)
-    metrics = PixelMetrics()
-    metrics.update(maps, masks)
-    metrics.reset()
-    metrics.update(maps[:2], masks[:2])
-    assert metrics.compute() == evaluate(maps[:2], masks[:2])
-
-
 @pytest.mark.parametrize(
     ("maps", "masks", "message"),
     [

@@ -10,7 +10,7 @@ import torch
 import yaml
 from scan_runs import windowed
 
-from bpfl_med.transforms import PercentileIntensity, WindowIntensity
+from bpfl_med.intensity import PercentileIntensity, WindowIntensity, grey_channels, grey_levels
 
 # Centre and width in HU, as radiologists use them.
 WINDOWS = {
@@ -32,24 +32,24 @@ def test_a_preset_is_its_window_in_all_channels(repository, name):
     intensity = WindowIntensity(config["intensity"]["windows"])
     centre, width = WINDOWS[name]
     values = np.linspace(-1500, 3000, 36, dtype=np.float32).reshape(1, 4, 9)
-    channels = intensity.render(torch.from_numpy(values), intensity.ranges(values, "CT"))
+    channels = grey_channels(torch.from_numpy(values), intensity.ranges(values, "CT"))
     assert channels.shape == (1, 3, 4, 9)
     expected = windowed(values, centre - width / 2, centre + width / 2)
     for channel in range(3):
         np.testing.assert_allclose(channels[:, channel], expected, atol=1e-6)
-    np.testing.assert_allclose(intensity.grey(values, intensity.ranges(values, "CT")), expected, atol=1e-6)
+    np.testing.assert_allclose(grey_levels(values, intensity.ranges(values, "CT")), expected, atol=1e-6)
 
 
 def test_three_windows_fill_the_three_channels(repository):
     config = yaml.safe_load((repository / "configs/modalities/ct-head-three.yaml").read_text())
     intensity = WindowIntensity(config["intensity"]["windows"])
     values = np.linspace(-1000, 2500, 24, dtype=np.float32).reshape(2, 3, 4)
-    channels = intensity.render(torch.from_numpy(values), intensity.ranges(values, "CT"))
+    channels = grey_channels(torch.from_numpy(values), intensity.ranges(values, "CT"))
     for channel, name in enumerate(["ct-brain", "ct-subdural", "ct-bone"]):
         centre, width = WINDOWS[name]
         expected = windowed(values, centre - width / 2, centre + width / 2)
         np.testing.assert_allclose(channels[:, channel], expected, atol=1e-6)
-    grey = intensity.grey(values, intensity.ranges(values, "CT"))
+    grey = grey_levels(values, intensity.ranges(values, "CT"))
     np.testing.assert_allclose(grey, channels[:, 0], atol=1e-6)  # the picture of the scan shows the first window
 
 
@@ -81,7 +81,7 @@ def test_one_tissue_has_one_grey_level_in_all_slices():
     values = mr_volume()
     values[3, 3, :] = 1000
     intensity = PercentileIntensity(0.5, 99.5)
-    channels = intensity.render(torch.from_numpy(values.transpose(2, 0, 1).copy()), intensity.ranges(values, "MR"))
+    channels = grey_channels(torch.from_numpy(values.transpose(2, 0, 1).copy()), intensity.ranges(values, "MR"))
     assert len(channels[:, :, 3, 3].unique()) == 1
 
 

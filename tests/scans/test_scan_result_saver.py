@@ -21,7 +21,7 @@ from scan_runs import Result, needs_tool, nothing_written, predict, result_of, s
 
 from bpfl_med.data.scan_volume import ScanVolume, load_scan
 from bpfl_med.demo.dicom_phantoms import DicomPhantom, write_series
-from bpfl_med.dicom import select_series
+from bpfl_med.dicom import choose_series, load_series
 from bpfl_med.dicom.terms import DISPLAY_COLOR
 from bpfl_med.handlers import ScanResultSaver
 from bpfl_med.handlers.scan_writers import DicomSegmentation
@@ -324,7 +324,7 @@ def test_the_report_holds_the_volume_score(full):
 def test_the_colour_series_shows_the_mask(full):
     phantom, result = full
     mask = result.array("mask").transpose(2, 1, 0) > 0
-    order = select_series(phantom.folder).sop_instance_uids
+    order = load_series(choose_series(phantom.folder)).sop_instance_uids
     pictures = [pydicom.dcmread(file) for file in sorted((result.folder / "overlay_dicom").iterdir())]
     assert len(pictures) == len(order)
     for picture in pictures:

@@ -35,18 +35,6 @@ class Intensity(ABC):
             ValueError: if the volume is of a modality that this cannot be meant for, or has no contrast.
         """
 
-    @staticmethod
-    def render(slices: torch.Tensor, ranges: np.ndarray) -> torch.Tensor:
-        """Turn slices [N, H, W] into channels [N, 3, H, W] from 0 to 1; values beyond a range are cut off."""
-        low, high = torch.as_tensor(ranges, dtype=slices.dtype, device=slices.device).T.reshape(2, 3, 1, 1)
-        return ((slices[:, None] - low) / (high - low)).clamp_(0, 1)
-
-    @staticmethod
-    def grey(values: np.ndarray, ranges: np.ndarray) -> np.ndarray:
-        """Turn values of any shape into grey levels from 0 to 1, as the first channel shows them."""
-        low, high = ranges[0].astype(np.float32)
-        return ((values - low) / (high - low)).clip(0, 1)
-
 
 class WindowIntensity(Intensity):
     """One CT window for all channels, or one for each.
@@ -123,3 +111,15 @@ class PercentileIntensity(Intensity):
         if black >= white:  # all of the foreground has one value
             black, white = low, high
         return np.array([(black, white)] * 3)
+
+
+def grey_channels(slices: torch.Tensor, ranges: np.ndarray) -> torch.Tensor:
+    """Turn slices [N, H, W] into channels [N, 3, H, W] from 0 to 1; values beyond a range are cut off."""
+    low, high = torch.as_tensor(ranges, dtype=slices.dtype, device=slices.device).T.reshape(2, 3, 1, 1)
+    return ((slices[:, None] - low) / (high - low)).clamp_(0, 1)
+
+
+def grey_levels(values: np.ndarray, ranges: np.ndarray) -> np.ndarray:
+    """Turn values of any shape into grey levels from 0 to 1, as the first channel shows them."""
+    low, high = ranges[0].astype(np.float32)
+    return ((values - low) / (high - low)).clip(0, 1)
