@@ -93,7 +93,7 @@ def compare(results: Sequence[RunResult], published: Published) -> Comparison:
         tuple(rows),
         tuple(dict.fromkeys(result.notice for result in results if result.notice)),
         tuple(dict.fromkeys(row.note for row in theirs if row.note)),
-        tuple(remark for name in datasets for remark in _remarks(name, results, published)),
+        (*(remark for name in datasets for remark in _remarks(name, results, published)), *_on_aupro(theirs)),
         tuple(result.protocol for result in results),
         {code: text for code, text in published.sources.items() if code in used},
     )
@@ -132,7 +132,9 @@ def _remarks(dataset: str, results: Sequence[RunResult], published: Published) -
         others = [counts for counts in known if counts not in same]
         our_counts = same[0] if same else ImageCounts(n_normal, n_abnormal, None)
         ours = f"{dataset}: ours are of {_describe(our_counts, 'images ')}"
-        if not known:
+        if not known and 0 in (n_normal, n_abnormal) and _has_image_metrics(dataset, published):
+            remarks.append(f"{ours}, published ones of normal and abnormal images: NOT COMPARABLE.")
+        elif not known:
             remarks.append(f"{ours}; how many the published ones are of is not known to us.")
         elif not same:
             remarks.append(f"{ours}, published ones of {' or '.join(map(_describe, known))}: NOT COMPARABLE.")
@@ -142,6 +144,20 @@ def _remarks(dataset: str, results: Sequence[RunResult], published: Published) -
                 "published ones it is not said which images they are of."
             )
     return remarks
+
+
+def _has_image_metrics(dataset: str, published: Published) -> bool:
+    """Say whether images of both kinds were published on, as metrics of images need."""
+    return any(number.metric.startswith("image_") for number in published.of(dataset))
+
+
+def _on_aupro(theirs: Sequence[ComparisonRow]) -> list[str]:
+    if not any(row.metric == "pixel_aupro" for row in theirs):
+        return []
+    return [
+        "AUPRO: ours is exact; others take a choice of thresholds and divide by another end point, so small "
+        "differences say nothing."
+    ]
 
 
 def _describe(counts: ImageCounts, unit: str = "") -> str:

@@ -82,6 +82,10 @@ class RunResult:
             limit = settings["aupro_fpr_limit"]
             parts.append(f"pixel metrics with sigma {settings['smoothing_sigma']}, AUPRO to FPR {limit}")
         parts += [f"{key} {network[key]}" for key in ("n_samples", "seed") if network.get(key) is not None]
+        if checksum := network.get("checksum"):
+            parts.append(f"weights {checksum[:12]}")
+        if len(class_names := list(self.report["metrics"]["classes"])) in (1, 2):
+            parts.append(f"class name {', '.join(class_names)}")
         if intervals := self.report.get("intervals"):
             parts.append(f"{100 * intervals['confidence']:g} % intervals of {intervals['n_resamples']} resamples")
         if dataset["skipped"]:

@@ -37,7 +37,8 @@ def pixel_histogram(scores: NDArray[np.float32], mask: NDArray, cuts: NDArray[np
         cuts: between the bins, [n_bins - 1], see :meth:`~bpfl_med.metrics.PixelMetrics.cuts`.
     """
     abnormal = np.asarray(mask, bool).reshape(scores.shape[-2:])
-    bins = np.searchsorted(cuts, scores_to_keys(scores.reshape(scores.shape[-2:])), side="right")
+    # A cut at an abnormal pixel's score is the end of its bin: what lies just below that score does not count as tied.
+    bins = np.searchsorted(cuts, scores_to_keys(scores.reshape(scores.shape[-2:])), side="left")
     areas, n_regions = region_areas(abnormal)
     n_bins = cuts.size + 1
     return PixelHistogram(

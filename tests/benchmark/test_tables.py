@@ -15,6 +15,10 @@ from bpfl_med.benchmark.published import ImageCounts, Published, PublishedNumber
 from bpfl_med.benchmark.run_result import read_results
 from bpfl_med.benchmark.tables import as_json, csv_rows, latex, markdown, write_tables
 
+AUPRO = (
+    "AUPRO: ours is exact; others take a choice of thresholds and divide by another end point, so small "
+    "differences say nothing."
+)
 NOTICE = "UNTRAINED prompts: 50 % luck_only."
 
 
@@ -46,11 +50,12 @@ def write_report(
 ) -> None:
     made = {"name": "Net", "backbone": {"name": "ViT"}, "caution": None, "notice": None, "n_samples": 10, "seed": 333}
     made |= network
+    class_names = made.pop("class_names", [])
     n_normal, n_abnormal = counts
     pixel = any(name.startswith("pixel") for name in metrics)
     report = {
         "notice": made["notice"],
-        "metrics": {"mean": metrics, "classes": {}},
+        "metrics": {"mean": metrics, "classes": dict.fromkeys(class_names, metrics)},
         "dataset": {
             "name": dataset,
             "n_images": sum(counts),
@@ -115,7 +120,8 @@ def test_markdown(comparison):
 
 
 def test_protocols_that_differ_are_called_not_comparable(comparison):
-    heads, colons = comparison.remarks
+    heads, colons, aupro = comparison.remarks
+    assert aupro == AUPRO
     assert heads == (
         "heads: ours are of 10 images (4 normal, 6 abnormal; all files). Numbers of 5 (2 normal, 3 abnormal; the "
         "short list) are NOT COMPARABLE with them, and of most published ones it is not said which images they are of."
@@ -138,7 +144,23 @@ def test_the_same_images_need_no_remark_and_unknown_ones_get_one(tmp_path):
         "elsewhere: ours are of 2 images (1 normal, 1 abnormal); how many the published ones are of is not known to "
         "us.",
         "new: no published number is known to us.",
+        AUPRO,
     )
+
+
+def test_images_of_one_kind_are_not_those_of_published_image_metrics(tmp_path):
+    write_report(tmp_path / "a", "elsewhere", (0, 5), {"pixel_auroc": 0.5})
+    assert compare(read_results(tmp_path), PUBLISHED).remarks == (
+        "elsewhere: ours are of 5 images (0 normal, 5 abnormal), published ones of normal and abnormal images: NOT "
+        "COMPARABLE.",
+    )
+
+
+def test_the_protocol_tells_runs_with_other_weights_and_words_apart(tmp_path):
+    made = {"checksum": "0123456789abcdef", "class_names": ["brain ct"]}
+    write_report(tmp_path / "a", "heads", (4, 6), {"image_auroc": 0.5}, **made)
+    protocol = compare(read_results(tmp_path), PUBLISHED).protocols[0]
+    assert protocol.endswith("; seed 333; weights 0123456789ab; class name brain ct")
 
 
 def test_as_many_images_of_another_split_are_not_the_same(tmp_path):
@@ -146,6 +168,7 @@ def test_as_many_images_of_another_split_are_not_the_same(tmp_path):
     assert compare(read_results(tmp_path), PUBLISHED).remarks == (
         "colons: ours are of 9 images (4 normal, 5 abnormal), published ones of 9 (0 normal, 9 abnormal): "
         "NOT COMPARABLE.",
+        AUPRO,
     )
 
 

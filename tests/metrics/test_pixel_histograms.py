@@ -60,3 +60,15 @@ def test_no_abnormal_pixel_defines_nothing():
     maps, _ = images(100)
     histogram = pixel_histogram(maps[0], np.zeros((40, 40)), np.array([5, 6], np.uint32))
     assert set(binned_metrics(histogram, 0.3).values()) == {None}
+
+
+def test_few_abnormal_pixels_are_ranked_exactly():
+    """A bin each, so that normal pixels which score just below one are not taken for tied with it."""
+    maps, masks = images(10**6)
+    masks *= np.random.default_rng(1).random(masks.shape) < 0.01
+    whole = PixelMetrics()
+    whole.update(maps, masks)
+    exact = whole.compute()
+    binned = binned_metrics(PixelHistogram(*(part.sum(0) for part in stacked(maps, masks, whole.cuts(400)))), 0.3)
+    for name in ("ap", "f1_max"):
+        assert binned[name] == pytest.approx(exact[name], abs=1e-12)
